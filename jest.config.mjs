@@ -1,0 +1,21 @@
+/** Three tiers: `unit` (pure), `runtime` (real onnxruntime in this process), `e2e` (the built service over HTTP). */
+const shared = {
+  rootDir: import.meta.dirname ?? new URL('.', import.meta.url).pathname,
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest'] },
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist'],
+};
+
+export default {
+  projects: [
+    { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    {
+      ...shared,
+      displayName: 'runtime',
+      testMatch: ['<rootDir>/test/conformance/**/*.test.ts', '<rootDir>/test/runtime/**/*.test.ts'],
+      testEnvironment: '<rootDir>/test/onnxruntime-environment.mjs',
+    },
+    { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+  ],
+};

@@ -1,0 +1,105 @@
+/** The environment, read once. Boot fails here, naming the variable, if a value makes no sense. */
+import { z } from 'zod';
+import { homedir } from 'node:os';
+import { resolve } from 'node:path';
+
+const megabytes = (fallback: number) => z.coerce.number().int().positive().default(fallback);
+
+const environment = z.object({
+  ESPALIER_HOST: z.string().min(1).default('127.0.0.1'),
+  ESPALIER_PORT: z.coerce.number().int().min(0).max(65535).default(8100),
+  ESPALIER_DATA: z.string().min(1).default('./data'),
+  ESPALIER_IMPORT_ROOTS: z.string().default(''),
+  ESPALIER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ESPALIER_THREADS: z.coerce.number().int().min(0).max(256).default(0),
+  ESPALIER_MAX_ROWS: z.coerce.number().int().min(1).max(256).default(16),
+  ESPALIER_MAX_WAITING: z.coerce.number().int().min(0).default(256),
+  ESPALIER_PREFILL_CHUNK_TOKENS: z.coerce.number().int().min(16).max(8192).default(128),
+  ESPALIER_KV_MB: megabytes(1024),
+  ESPALIER_BANK_RANKS: z.coerce.number().int().min(1).max(65536).default(512),
+  ESPALIER_HOST_CACHE_MB: megabytes(1024),
+  ESPALIER_TOKENIZER_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
+  ESPALIER_TOKENIZE_TIMEOUT_MS: z.coerce.number().int().min(100).default(5000),
+  ESPALIER_MAX_PROMPT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1024)
+    .default(1024 * 1024),
+  ESPALIER_MAX_UPLOAD_MB: megabytes(2048),
+  ESPALIER_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).default(5000),
+  DATABASE_URL: z.string().optional(),
+  NODE_ENV: z.string().default('development'),
+});
+
+export interface Config {
+  host: string;
+  port: number;
+  /** Absolute. Holds the embedded database, blobs, models, first keys and the lock. */
+  dataFolder: string;
+  /** Absolute folders that `import` and `push` may read on the server, besides the service's own examples. */
+  importRoots: string[];
+  logLevel: string;
+  /** PostgreSQL; null is the embedded database. */
+  databaseUrl: string | null;
+  production: boolean;
+  engine: {
+    threads: number;
+    maxRows: number;
+    maxWaiting: number;
+    prefillChunkTokens: number;
+    kvBudgetBytes: number;
+    bankRankBudget: number;
+    hostBudgetBytes: number;
+  };
+  tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
+  maxUploadBytes: number;
+  shutdownGraceMs: number;
+}
+
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+const MB = 1024 * 1024;
+
+export function readConfig(env: Record<string, string | undefined>): Config {
+  // An empty variable means the same as an absent one.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new ConfigError(`The environment can't be used:\n  ${problems.join('\n  ')}`);
+  }
+  const e = parsed.data;
+  return {
+    host: e.ESPALIER_HOST,
+    port: e.ESPALIER_PORT,
+    dataFolder: absolute(e.ESPALIER_DATA),
+    importRoots: e.ESPALIER_IMPORT_ROOTS.split(':')
+      .filter((folder) => folder !== '')
+      .map(absolute),
+    logLevel: e.ESPALIER_LOG_LEVEL,
+    databaseUrl: e.DATABASE_URL ?? null,
+    production: e.NODE_ENV === 'production',
+    engine: {
+      threads: e.ESPALIER_THREADS,
+      maxRows: e.ESPALIER_MAX_ROWS,
+      maxWaiting: e.ESPALIER_MAX_WAITING,
+      prefillChunkTokens: e.ESPALIER_PREFILL_CHUNK_TOKENS,
+      kvBudgetBytes: e.ESPALIER_KV_MB * MB,
+      bankRankBudget: e.ESPALIER_BANK_RANKS,
+      hostBudgetBytes: e.ESPALIER_HOST_CACHE_MB * MB,
+    },
+    tokenizer: {
+      workers: e.ESPALIER_TOKENIZER_WORKERS,
+      timeoutMs: e.ESPALIER_TOKENIZE_TIMEOUT_MS,
+      maxPromptBytes: e.ESPALIER_MAX_PROMPT_BYTES,
+    },
+    maxUploadBytes: e.ESPALIER_MAX_UPLOAD_MB * MB,
+    shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
+  };
+}
+
+function absolute(folder: string): string {
+  return resolve(folder.startsWith('~/') ? homedir() + folder.slice(1) : folder);
+}

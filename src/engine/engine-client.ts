@@ -1,0 +1,27 @@
+/** The service's handle on an engine process; `EngineSupervisor` is the real one. */
+import type { EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+
+export type EngineState = 'starting' | 'ready' | 'restarting' | 'stopping' | 'stopped';
+
+export interface EngineClient {
+  readonly state: EngineState;
+  /** The newest statistics that the process reported; null before the first. */
+  readonly stats: EngineStats | null;
+  /** Models that are loaded now, by base digest. */
+  readonly loadedModels: ReadonlySet<string>;
+
+  /** Loads a model (again after a restart, without being asked). Rejects with the reason why it can't be loaded. */
+  load(model: ModelSource): Promise<void>;
+  unload(digest: string): Promise<void>;
+
+  /**
+   * Generates; the model is loaded first if it isn't. Ends after the output that carries `finish`. Throws an
+   * EspalierError: `overloaded` (429), `engine_restarting` (503), `engine_died` (502) when the process ended while the
+   * request ran, or the row's own error. Aborting the signal takes the row out of the batch at the next step and ends
+   * the iteration quietly.
+   */
+  generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<RowOutput>;
+
+  /** Lets running rows finish for `graceMs`, then ends the process. */
+  stop(graceMs: number): Promise<void>;
+}

@@ -1,0 +1,143 @@
+/**
+ * What the service and an engine process say to each other. Ids in, tokens of a whole step out: no tensors.
+ *
+ * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
+ */
+import type { ErrorShape } from '../errors.js';
+
+/** A base model as the engine finds it on disk. `folder` holds config.json, the safetensors and the built graph. */
+export interface ModelSource {
+  /** Base digest. */
+  digest: string;
+  folder: string;
+}
+
+/** One adapter on a request's path. */
+export interface AdapterUse {
+  /** Revision digest: the key of everything that is cached. */
+  digest: string;
+  /** w, the request's weight for this node: |w| ≤ 4. */
+  weight: number;
+  /** Where the blobs of the PEFT folder lie. */
+  configFile: string;
+  weightsFile: string;
+}
+
+export interface SamplingParams {
+  /** 0 is greedy. */
+  temperature: number;
+  /** 0 is off. */
+  topK: number;
+  /** 1 is off. */
+  topP: number;
+  /** 0 is off. */
+  minP: number;
+  /** 1 is off. Divides positive and multiplies negative logits of tokens seen in prompt or output (CTRL, arXiv 1909.05858). */
+  repetitionPenalty: number;
+  /** 0 is off. OpenAI's, over the output so far. */
+  presencePenalty: number;
+  /** 0 is off. OpenAI's, over the output so far. */
+  frequencyPenalty: number;
+  /** Token id → added to its logit. */
+  logitBias: Record<number, number>;
+  /** Best effort, as OpenAI's is. */
+  seed: number | null;
+}
+
+export interface GenerationRequest {
+  /** Unique in the service. */
+  id: string;
+  model: ModelSource;
+  /** Root to leaf. */
+  adapters: AdapterUse[];
+  pathDigest: string;
+  /** Token ids, at least one. */
+  prompt: number[];
+  /** How many tokens to generate at the most; 0 only scores the prompt. */
+  maxTokens: number;
+  /** Tokens that end the row; the token itself is reported and the finish reason is `stop`. */
+  stopTokenIds: number[];
+  /** Tokens generated before stopTokenIds count. */
+  minTokens: number;
+  sampling: SamplingParams;
+  /** How many alternatives to report with each generated token: null reports no log-probabilities at all. */
+  logprobs: number | null;
+  /** Report the log-probability of each prompt token from this index (≥ 1) on, with `logprobs` alternatives; null: none. */
+  scoreFrom: number | null;
+}
+
+export interface TokenLogprob {
+  token: number;
+  /** Natural log of the model's own probability, before temperature, penalties and cuts. */
+  logprob: number;
+  top: { token: number; logprob: number }[];
+}
+
+export type FinishReason = 'stop' | 'length';
+
+/** What happened to one request in one step. */
+export interface RowOutput {
+  id: string;
+  /** Prompt log-probabilities, in prompt order; may come in several parts. */
+  promptLogprobs?: TokenLogprob[];
+  token?: number;
+  logprob?: TokenLogprob;
+  /** Set on the last output of the row. */
+  finish?: FinishReason;
+  error?: ErrorShape;
+}
+
+export interface EngineStats {
+  /** Rows that are in the batch / wait for a place. */
+  running: number;
+  waiting: number;
+  steps: number;
+  promptTokens: number;
+  generatedTokens: number;
+  preemptions: number;
+  kvBytes: number;
+  kvBudgetBytes: number;
+  bankRanks: number;
+  bankRankBudget: number;
+  bankAdapters: number;
+  hostBytes: number;
+  hostBudgetBytes: number;
+  adapterLoads: number;
+  adapterEvictions: number;
+  rssBytes: number;
+  /** Revision digests that rows of the batch use / that waiting rows need. */
+  runningAdapters: string[];
+  waitingAdapters: string[];
+}
+
+export interface EngineLimits {
+  /** Rows in the batch. */
+  maxRows: number;
+  /** Rows that may wait; past it `submit` fails with `overloaded`. */
+  maxWaiting: number;
+  /** New prompt tokens computed in one step. */
+  prefillChunkTokens: number;
+  kvBudgetBytes: number;
+  /** Rank rows a model's bank can hold. */
+  bankRankBudget: number;
+  /** Bytes of decoded adapters kept in host memory. */
+  hostBudgetBytes: number;
+  /** Threads of a session; 0 leaves it to the runtime. */
+  threads: number;
+}
+
+export type EngineCommand =
+  | { type: 'configure'; limits: EngineLimits }
+  | { type: 'load'; model: ModelSource }
+  | { type: 'unload'; digest: string }
+  | { type: 'submit'; request: GenerationRequest }
+  | { type: 'cancel'; id: string }
+  | { type: 'shutdown'; graceMs: number };
+
+export type EngineEvent =
+  | { type: 'ready' }
+  | { type: 'loaded'; digest: string; bytes: number; seconds: number }
+  | { type: 'loadFailed'; digest: string; error: ErrorShape }
+  | { type: 'outputs'; rows: RowOutput[] }
+  | { type: 'stats'; stats: EngineStats }
+  | { type: 'stopped' };

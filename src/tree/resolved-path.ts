@@ -1,0 +1,51 @@
+/** What a path means now: an ordered list of (revision, weight) on a base model, and its digest. */
+
+/** Why resolution chose a node's revision. */
+export type ResolutionReason =
+  /** The last segment's head. */
+  | 'head'
+  /** Named with `@` in the path. */
+  | 'explicit'
+  /** The revision that the one below was trained on. */
+  | 'pinned'
+  /** The head, because the node below follows it. */
+  | 'follow'
+  /** The node has no revision: it contributes nothing. */
+  | 'empty';
+
+export interface ResolvedStep {
+  nodeId: string;
+  /** Path of the node, model first: `storyteller/french`. */
+  nodePath: string;
+  reason: ResolutionReason;
+  /** w: the request's weight for the node, three decimals at most. */
+  weight: number;
+  /** Null where the node has no revision. */
+  revision: ResolvedRevision | null;
+  /** The parent's head is no longer what this revision was trained on (or an ancestor's is). */
+  stale: boolean;
+  /** An explicit `@` chose another parent revision than the one below was trained on. */
+  offPin: boolean;
+}
+
+export interface ResolvedRevision {
+  id: string;
+  number: number;
+  digest: string;
+  /** Largest rank over modules: the rank rows that it takes in the bank. */
+  rank: number;
+  bytes: number;
+  /** Content addresses of the PEFT folder's two files. */
+  configBlob: string;
+  weightsBlob: string;
+}
+
+export interface ResolvedPath {
+  /** Canonical form of what was asked for. */
+  path: string;
+  model: { id: string; name: string; digest: string };
+  /** Root to leaf, without the root. */
+  steps: ResolvedStep[];
+  /** Path digest: base digest + ordered (revision digest, weight); steps without revision or with weight 0 left out. */
+  digest: string;
+}
