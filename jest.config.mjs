@@ -1,6 +1,8 @@
+import { fileURLToPath } from 'node:url';
+
 /** Three tiers: `unit` (pure), `runtime` (real onnxruntime in this process), `e2e` (the built service over HTTP). */
 const shared = {
-  rootDir: import.meta.dirname ?? new URL('.', import.meta.url).pathname,
+  rootDir: fileURLToPath(new URL('.', import.meta.url)),
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
@@ -18,4 +20,5 @@ export default {
     },
     { ...shared, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
   ],
+  reporters: ['default', '<rootDir>/scripts/summary-reporter.mjs'],
 };

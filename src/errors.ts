@@ -70,6 +70,69 @@ export class InvalidRequestError extends EspalierError {
 
 // --- graph --------------------------------------------------------------------------------------------------------
 
+/** No graph can be built for the `model_type` of a config.json. */
+export class UnsupportedArchitectureError extends EspalierError {
+  constructor(modelType: string, supported: readonly string[]) {
+    super({
+      code: 'unsupported_architecture',
+      status: 400,
+      message: `Models of type "${modelType}" are not supported. Supported are: ${supported.join(', ')}.`,
+      details: { modelType, supported },
+    });
+  }
+}
+
+export class MissingTensorError extends EspalierError {
+  constructor(name: string, shape: readonly number[]) {
+    super({
+      code: 'missing_tensor',
+      status: 400,
+      message: `The checkpoint has no tensor "${name}" [${shape.join(', ')}], which its config.json calls for. Export it again with its complete weights.`,
+      details: { tensor: name },
+    });
+  }
+}
+
+export class TensorShapeError extends EspalierError {
+  constructor(name: string, found: readonly number[], expected: readonly number[]) {
+    super({
+      code: 'tensor_shape_mismatch',
+      status: 400,
+      message: `Tensor "${name}" is [${found.join(', ')}], but by config.json it should be [${expected.join(', ')}]. Check that config.json and weights belong together.`,
+      details: { tensor: name, found, expected },
+    });
+  }
+}
+
+/** The runtime refused a model file. */
+export class SessionLoadError extends EspalierError {
+  constructor(modelFile: string, cause: unknown) {
+    super(
+      {
+        code: 'model_load_failed',
+        status: 500,
+        message: `The runtime can't load "${modelFile}": ${cause instanceof Error ? cause.message : String(cause)}`,
+      },
+      { cause },
+    );
+  }
+}
+
+/** A run with wrong feeds, or one that failed inside the runtime. `feeds` says name, type and shape of each. */
+export class SessionRunError extends EspalierError {
+  constructor(reason: string, feeds: readonly string[], options?: ErrorOptions) {
+    super(
+      {
+        code: 'inference_failed',
+        status: 500,
+        message: `The model could not be run: ${reason} Feeds: ${feeds.join(', ')}.`,
+        details: { feeds },
+      },
+      options,
+    );
+  }
+}
+
 // --- engine -------------------------------------------------------------------------------------------------------
 
 // --- storage and database -----------------------------------------------------------------------------------------

@@ -18,6 +18,8 @@ export interface AdapterUse {
   digest: string;
   /** w, the request's weight for this node: |w| ≤ 4. */
   weight: number;
+  /** Rank rows that it takes in the bank: its largest rank over modules. */
+  rank: number;
   /** Where the blobs of the PEFT folder lie. */
   configFile: string;
   weightsFile: string;

@@ -1,0 +1,52 @@
+/** A checkpoint → the ONNX graph of its decoder with a LoRA port on every linear. Inputs and outputs: `ports.ts`. */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { DataType } from '../formats/onnx/model.js';
+import type { ModelProto } from '../formats/onnx/onnx_pb.js';
+import { decoderBlock } from './architectures/registry.js';
+import type { Attended } from './attention.js';
+import { Decoder } from './decoder.js';
+import type { Value } from './graph-builder.js';
+import { linear } from './linear.js';
+import { Cast, Concat, Gather, Reshape } from './ops.js';
+import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
+import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
+
+const EMBEDDING = 'model.embed_tokens.weight';
+
+/** `tensors` by the names of the checkpoint. No weight is read: the graph points into the files that `tensors` names. */
+export function buildDecoderGraph(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>): ModelProto {
+  const block = decoderBlock(config.modelType);
+  const d = new Decoder(config, tensors);
+  const g = d.graph;
+  const logitPositions = g.input(LOGIT_POSITIONS, DataType.int64, ['K']);
+
+  const layers: Attended[] = [];
+  let hidden = g.within('model.embed_tokens', () => embed(d));
+  for (let layer = 0; layer < config.layers; layer++) {
+    const output = block(d, layer, hidden);
+    hidden = output.hidden;
+    layers.push(output);
+  }
+
+  const wanted = g.within('model.norm', () => d.rmsNorm('model.norm', Gather(g, hidden, logitPositions)));
+  const logits = linear(d, 'lm_head', wanted, config.tiedEmbeddings ? { weight: EMBEDDING } : {});
+  g.output(LOGITS, logits, DataType.float32, ['K', config.vocabSize]);
+  const cacheShape = ['B', config.layers * config.kvHeads, 'T', config.headDim];
+  g.output(NEW_K, join(layers.map((layer) => layer.newK)), DataType.float32, cacheShape);
+  g.output(NEW_V, join(layers.map((layer) => layer.newV)), DataType.float32, cacheShape);
+  return g.build(config.modelType);
+
+  function join(rows: Value[]): Value {
+    return g.within('model', () => Concat(g, rows, 1));
+  }
+}
+
+/** input_ids: [B, T] → [N, hidden] */
+function embed(d: Decoder): Value {
+  const g = d.graph;
+  const { vocabSize, hiddenSize, tiedEmbeddings } = d.config;
+  const ids = Reshape(g, d.inputIds, g.int64s(-1));
+  // A matrix that lm_head reads too is widened as a whole anyway; else only the rows that were gathered are.
+  if (tiedEmbeddings) return Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), ids);
+  return Cast(g, Gather(g, d.weights.stored(EMBEDDING, [vocabSize, hiddenSize]), ids), DataType.float32);
+}

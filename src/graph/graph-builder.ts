@@ -1,0 +1,99 @@
+/** Collects the parts of an ONNX graph. `ops.ts` puts one function per operator on top of it. */
+import { create } from '@bufbuild/protobuf';
+import type { Attribute, DataType } from '../formats/onnx/model.js';
+import { onnxModel, onnxNode, valueInfo } from '../formats/onnx/model.js';
+import type { ModelProto, NodeProto, TensorProto, ValueInfoProto } from '../formats/onnx/onnx_pb.js';
+import { GraphProtoSchema } from '../formats/onnx/onnx_pb.js';
+import { float32Tensor, int64Tensor } from '../formats/onnx/tensor.js';
+
+/** The name of a tensor in the graph: an input, an initializer or what a node puts out. */
+export type Value = string & { readonly __value: unique symbol };
+
+/** A number is fixed, a string names a dimension that is known at run time. */
+export type Shape = readonly (number | string)[];
+
+export class GraphBuilder {
+  readonly #nodes: NodeProto[] = [];
+  readonly #initializers = new Map<string, TensorProto>();
+  readonly #inputs: ValueInfoProto[] = [];
+  readonly #outputs: ValueInfoProto[] = [];
+  #scope = '';
+
+  input(name: string, type: DataType, shape: Shape): Value {
+    this.#inputs.push(valueInfo(name, type, shape));
+    return name as Value;
+  }
+
+  /** Gives a value the name of a graph output. */
+  output(name: string, value: Value, type: DataType, shape: Shape): void {
+    this.#nodes.push(onnxNode({ opType: 'Identity', name: `output/${name}`, inputs: [value], outputs: [name] }));
+    this.#outputs.push(valueInfo(name, type, shape));
+  }
+
+  /** Adds an initializer once: a second one of the same name is the same value. */
+  initializer(tensor: TensorProto): Value {
+    if (!this.#initializers.has(tensor.name)) this.#initializers.set(tensor.name, tensor);
+    return tensor.name as Value;
+  }
+
+  int64s(...values: number[]): Value {
+    return this.initializer(int64Tensor(`int64s/${values.join(',')}`, values));
+  }
+
+  int64(value: number): Value {
+    return this.initializer(int64Tensor(`int64/${value}`, [value], []));
+  }
+
+  float32(value: number): Value {
+    return this.initializer(float32Tensor(`float32/${value}`, [value], []));
+  }
+
+  /** Nodes made in `body` carry the scope in their names, as a PEFT name does: `model.layers.3.self_attn/Softmax`. */
+  within<T>(scope: string, body: () => T): T {
+    const outer = this.#scope;
+    this.#scope = scope;
+    try {
+      return body();
+    } finally {
+      this.#scope = outer;
+    }
+  }
+
+  /** Adds a node with one output. An undefined input is an optional one that is left out. */
+  node(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    attributes?: Readonly<Record<string, Attribute>>,
+    domain?: string,
+  ): Value {
+    const [value] = this.nodes(opType, inputs, 1, attributes, domain);
+    return value as Value;
+  }
+
+  /** Adds a node with several outputs. */
+  nodes(
+    opType: string,
+    inputs: readonly (Value | undefined)[],
+    outputCount: number,
+    attributes?: Readonly<Record<string, Attribute>>,
+    domain?: string,
+  ): Value[] {
+    const name = `${this.#scope}/${opType}_${this.#nodes.length}`;
+    const outputs = Array.from({ length: outputCount }, (_, i) => (i === 0 ? name : `${name}:${i}`) as Value);
+    this.#nodes.push(
+      onnxNode({ opType, name, inputs: inputs.map((input) => input ?? ''), outputs, attributes, domain }),
+    );
+    return outputs;
+  }
+
+  build(name: string, metadata?: Readonly<Record<string, string>>): ModelProto {
+    const graph = create(GraphProtoSchema, {
+      name,
+      node: this.#nodes,
+      initializer: [...this.#initializers.values()],
+      input: this.#inputs,
+      output: this.#outputs,
+    });
+    return onnxModel(graph, metadata);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * The operators in use, one function each, named after it. Reference: https://onnx.ai/onnx/operators/ and, for those
+ * marked `com.microsoft`, ContribOperators.md of onnxruntime.
+ */
+import type { DataType } from '../formats/onnx/model.js';
+import { MICROSOFT } from '../formats/onnx/model.js';
+import type { GraphBuilder, Value } from './graph-builder.js';
+
+/** Elementwise, with broadcasting. */
+export const Add = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Add', [a, b]);
+
+export const Cast = (g: GraphBuilder, x: Value, to: DataType): Value => g.node('Cast', [x], { to });
+
+export const Concat = (g: GraphBuilder, values: readonly Value[], axis: number): Value =>
+  g.node('Concat', values, { axis });
+
+export const Cos = (g: GraphBuilder, x: Value): Value => g.node('Cos', [x]);
+
+/** Rows of `data` along axis 0. data: [n, …], indices: [k] → [k, …] */
+export const Gather = (g: GraphBuilder, data: Value, indices: Value): Value => g.node('Gather', [data, indices]);
+
+/** a: [m, k], b: [k, n] or, with `transB`, [n, k]; c broadcasts to [m, n] → a·b + c: [m, n] */
+export const Gemm = (
+  g: GraphBuilder,
+  a: Value,
+  b: Value,
+  { c, transB = false }: { c?: Value; transB?: boolean } = {},
+): Value => g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transB: transB ? 1 : 0 });
+
+/** a: [… , m, k], b: [… , k, n] → [… , m, n] */
+export const MatMul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('MatMul', [a, b]);
+
+/** Elementwise, with broadcasting. */
+export const Mul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Mul', [a, b]);
+
+export const Range = (g: GraphBuilder, start: Value, limit: Value, step: Value): Value =>
+  g.node('Range', [start, limit, step]);
+
+/** In `shape`, 0 keeps a dimension and -1 takes what is left. */
+export const Reshape = (g: GraphBuilder, x: Value, shape: Value): Value => g.node('Reshape', [x, shape]);
+
+/**
+ * `com.microsoft`: rotates the two halves of each head (not interleaved). x: [B, heads, T, hd], positions: [B, T] are
+ * rows of the caches, cos and sin: [rows, hd/2] → [B, heads, T, hd]
+ */
+export const RotaryEmbedding = (g: GraphBuilder, x: Value, positions: Value, cos: Value, sin: Value): Value =>
+  g.node('RotaryEmbedding', [x, positions, cos, sin], { interleaved: 0 }, MICROSOFT);
+
+/** The dimensions from `start` to before `end`. */
+export const Shape = (g: GraphBuilder, x: Value, start: number, end: number): Value =>
+  g.node('Shape', [x], { start, end });
+
+export const Sigmoid = (g: GraphBuilder, x: Value): Value => g.node('Sigmoid', [x]);
+
+/** RMS norm over the last axis; onnxruntime's, in the default domain. */
+export const SimplifiedLayerNormalization = (g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value =>
+  g.node('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon: { float: epsilon } });
+
+export const Sin = (g: GraphBuilder, x: Value): Value => g.node('Sin', [x]);
+
+/** The number of elements, a scalar. */
+export const Size = (g: GraphBuilder, x: Value): Value => g.node('Size', [x]);
+
+/** Over the last axis. */
+export const Softmax = (g: GraphBuilder, x: Value): Value => g.node('Softmax', [x], { axis: -1 });
+
+/** Into two parts, whose sizes are given at run time. sizes: [2] */
+export const Split = (g: GraphBuilder, x: Value, sizes: Value, axis: number): [Value, Value] =>
+  g.nodes('Split', [x, sizes], 2, { axis }) as [Value, Value];
+
+export const Transpose = (g: GraphBuilder, x: Value, perm: readonly number[]): Value =>
+  g.node('Transpose', [x], { perm });

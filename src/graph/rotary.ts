@@ -1,0 +1,63 @@
+/**
+ * Rotary position embedding (arXiv 2104.09864) with the scalings of transformers' `modeling_rope_utils.py`.
+ *
+ * The caches hold one row per token of the batch instead of one per possible position: cos and sin are computed in the
+ * graph, once a run for all layers, from float32 positions as transformers does. So a context of 128k costs nothing.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { DataType } from '../formats/onnx/model.js';
+import { float32Tensor } from '../formats/onnx/tensor.js';
+import type { GraphBuilder, Value } from './graph-builder.js';
+import { Cast, Cos, Mul, Range, Reshape, RotaryEmbedding, Shape, Sin, Size } from './ops.js';
+
+/** Radians a position, for each pair of a head's elements: [hd/2]. Rounded to float32 at each step, as torch does. */
+export function inverseFrequencies({ headDim, rope }: Pick<ModelConfig, 'headDim' | 'rope'>): Float32Array {
+  const { theta, scaling } = rope;
+  const frequencies = new Float32Array(headDim / 2);
+  for (let i = 0; i < frequencies.length; i++) {
+    frequencies[i] = 1 / Math.fround(theta ** Math.fround((2 * i) / headDim));
+  }
+  switch (scaling.type) {
+    case 'default':
+      return frequencies;
+    case 'linear':
+      return frequencies.map((frequency) => frequency / scaling.factor);
+    case 'llama3': {
+      const { factor, lowFreqFactor, highFreqFactor, originalMaxPositions } = scaling;
+      return frequencies.map((frequency) => {
+        const wavelength = (2 * Math.PI) / frequency;
+        if (wavelength < originalMaxPositions / highFreqFactor) return frequency;
+        if (wavelength > originalMaxPositions / lowFreqFactor) return frequency / factor;
+        const smooth = (originalMaxPositions / wavelength - lowFreqFactor) / (highFreqFactor - lowFreqFactor);
+        return ((1 - smooth) * frequency) / factor + smooth * frequency;
+      });
+    }
+  }
+}
+
+export interface Rotary {
+  /** Rotates and multiplies by 1/√hd, so that the scores need no scaling. q: [B, heads, T, hd] → same */
+  query: (q: Value) => Value;
+  /** k: [B, kv, T, hd] → same */
+  key: (k: Value) => Value;
+}
+
+/** positionIds: [B, T] */
+export function rotaryEmbedding(g: GraphBuilder, config: ModelConfig, positionIds: Value): Rotary {
+  return g.within('rotary', () => {
+    const frequencies = float32Tensor('rotary.frequencies', inverseFrequencies(config), [1, config.headDim / 2]);
+    const positions = Cast(g, Reshape(g, positionIds, g.int64s(-1, 1)), DataType.float32);
+    const angles = Mul(g, positions, g.initializer(frequencies));
+    const cos = Cos(g, angles);
+    const sin = Sin(g, angles);
+    const scale = g.float32(1 / Math.sqrt(config.headDim));
+    const queryCos = Mul(g, cos, scale);
+    const querySin = Mul(g, sin, scale);
+    const rows = Range(g, g.int64(0), Size(g, positionIds), g.int64(1));
+    const cacheRows = Reshape(g, rows, Shape(g, positionIds, 0, 2));
+    return {
+      query: (q) => RotaryEmbedding(g, q, cacheRows, queryCos, querySin),
+      key: (k) => RotaryEmbedding(g, k, cacheRows, cos, sin),
+    };
+  });
+}

@@ -1,0 +1,50 @@
+/** The checkpoint's tensors as initializers that point into its files, checked against what the config says. */
+import { MissingTensorError, TensorShapeError } from '../errors.js';
+import { DataType } from '../formats/onnx/model.js';
+import { externalTensor } from '../formats/onnx/tensor.js';
+import type { GraphBuilder, Value } from './graph-builder.js';
+import { Cast } from './ops.js';
+import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
+
+const ONNX_TYPES = { F32: DataType.float32, F16: DataType.float16, BF16: DataType.bfloat16 };
+
+export class Weights {
+  readonly #graph: GraphBuilder;
+  readonly #tensors: ReadonlyMap<string, TensorLocation>;
+  readonly #widened = new Map<string, Value>();
+
+  constructor(graph: GraphBuilder, tensors: ReadonlyMap<string, TensorLocation>) {
+    this.#graph = graph;
+    this.#tensors = tensors;
+  }
+
+  /** The tensor as it is stored. */
+  stored(name: string, shape: readonly number[]): Value {
+    const tensor = this.#locate(name, shape);
+    return this.#graph.initializer(
+      externalTensor(name, ONNX_TYPES[tensor.dtype], tensor.shape, {
+        location: tensor.file,
+        offset: tensor.begin,
+        length: tensor.end - tensor.begin,
+      }),
+    );
+  }
+
+  /** The tensor in float32. The runtime folds the Cast when it loads the model: a narrow weight is widened once. */
+  float32(name: string, shape: readonly number[]): Value {
+    const stored = this.stored(name, shape);
+    if (this.#locate(name, shape).dtype === 'F32') return stored;
+    const widened = this.#widened.get(name) ?? Cast(this.#graph, stored, DataType.float32);
+    this.#widened.set(name, widened);
+    return widened;
+  }
+
+  #locate(name: string, shape: readonly number[]): TensorLocation {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw new MissingTensorError(name, shape);
+    if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
+      throw new TensorShapeError(name, tensor.shape, shape);
+    }
+    return tensor;
+  }
+}

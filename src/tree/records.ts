@@ -1,0 +1,48 @@
+/** What the tree mirrors of the registry's rows. Immutable values: a change is a new record. */
+
+export interface ModelRecord {
+  id: string;
+  name: string;
+  /** Base digest. */
+  digest: string;
+  /** The node at the root of its tree, whose name is the model's. */
+  rootNodeId: string;
+}
+
+/** Which revision of its parent a node is served with. */
+export type ParentPolicy =
+  /** The one that the served revision was trained on. */
+  | 'pinned'
+  /** The parent's head. */
+  | 'follow';
+
+export interface NodeRecord {
+  id: string;
+  modelId: string;
+  /** Null for the root alone. */
+  parentId: string | null;
+  /** One path segment. */
+  name: string;
+  policy: ParentPolicy;
+  /** Neither it nor what is below it is served. */
+  disabled: boolean;
+  /** Moved under another parent by force; ends with the next revision. */
+  detached: boolean;
+  headId: string | null;
+}
+
+export interface RevisionRecord {
+  id: string;
+  nodeId: string;
+  /** 1, 2, … within the node. */
+  number: number;
+  digest: string;
+  /** The parent's revision that it was trained on; null where the parent has none (the root, a node without revisions). */
+  trainedOnId: string | null;
+  /** Largest rank over modules: the rank rows that it takes in the bank. */
+  rank: number;
+  bytes: number;
+  /** Content addresses (sha256, hex) of the PEFT folder's two files. */
+  configBlob: string;
+  weightsBlob: string;
+}
