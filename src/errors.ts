@@ -54,6 +54,47 @@ export class EspalierError extends Error {
   }
 }
 
+// --- start-up -----------------------------------------------------------------------------------------------------
+
+/** Why the service doesn't start. The message is all that is printed, so it says what to do. */
+export class StartError extends Error {
+  override readonly name: string = 'StartError';
+}
+
+export class DataFolderHeldError extends StartError {
+  constructor(folder: string, holder: { pid: number; host: string; since: string }) {
+    super(
+      `The data folder "${folder}" is in use by process ${holder.pid} on ${holder.host}, since ${holder.since}. ` +
+        `Stop that process (kill ${holder.pid}), or set ESPALIER_DATA to another folder.`,
+    );
+  }
+}
+
+export class AddressTakenError extends StartError {
+  constructor(host: string, port: number, code: string) {
+    const reason =
+      code === 'EADDRINUSE'
+        ? `Port ${port} on ${host} is taken. Stop what listens there, or set ESPALIER_PORT to another port.`
+        : code === 'EACCES'
+          ? `This account may not listen on port ${port}. Set ESPALIER_PORT to a port from 1024 on.`
+          : `The service can't listen on ${host}: ${code}. Set ESPALIER_HOST to an address of this machine.`;
+    super(reason);
+  }
+}
+
+export class DatabaseOpenError extends StartError {
+  constructor(where: string, cause: unknown) {
+    super(`The database ${where} can't be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+/** The database's history of migrations and this build's don't fit together. */
+export class MigrationError extends StartError {
+  constructor(migration: string, problem: string, cause?: unknown) {
+    super(`Migration "${migration}" ${problem}`, { cause });
+  }
+}
+
 // --- requests ---------------------------------------------------------------------------------------------------
 
 export class InvalidRequestError extends EspalierError {
@@ -62,11 +103,287 @@ export class InvalidRequestError extends EspalierError {
   }
 }
 
+export class RouteNotFoundError extends EspalierError {
+  constructor(method: string, path: string) {
+    super({ code: 'route_not_found', status: 404, message: `There is no ${method} ${path} here.` });
+  }
+}
+
+export class BodyTooLargeError extends EspalierError {
+  constructor(limitBytes: number) {
+    super({
+      code: 'body_too_large',
+      status: 413,
+      message: `The request's body is larger than ${limitBytes} bytes.`,
+      details: { limitBytes },
+    });
+  }
+}
+
+export class InvalidJsonError extends EspalierError {
+  constructor(reason: string) {
+    super({ code: 'invalid_json', status: 400, message: `The request's body is no JSON that can be used: ${reason}` });
+  }
+}
+
+export class JsonTooDeepError extends EspalierError {
+  constructor(limit: number) {
+    super({
+      code: 'json_too_deep',
+      status: 400,
+      message: `The request's body nests deeper than ${limit} levels.`,
+      details: { limit },
+    });
+  }
+}
+
+export class UnsupportedMediaTypeError extends EspalierError {
+  constructor(contentType: string | undefined) {
+    super({
+      code: 'unsupported_media_type',
+      status: 415,
+      message: `A body of type "${contentType ?? ''}" can't be read here. Send Content-Type: application/json.`,
+    });
+  }
+}
+
+/** Something went wrong that isn't the caller's fault and has no error of its own; the log says what, under the id. */
+export class InternalError extends EspalierError {
+  constructor(requestId: string, cause: unknown) {
+    super(
+      {
+        code: 'internal_error',
+        status: 500,
+        message: `The service failed on this request. Its log has the reason under request id ${requestId}.`,
+      },
+      { cause },
+    );
+  }
+}
+
+export class ShuttingDownError extends EspalierError {
+  constructor() {
+    super({ code: 'shutting_down', status: 503, message: 'The service is stopping. Try again.', retryAfterSeconds: 5 });
+  }
+}
+
 // --- access -----------------------------------------------------------------------------------------------------
+
+export class InvalidApiKeyError extends EspalierError {
+  constructor(given: boolean) {
+    super({
+      code: 'invalid_api_key',
+      status: 401,
+      message: given
+        ? 'The API key is not known, or was revoked.'
+        : 'No API key was given. Send "Authorization: Bearer <key>"; the first keys lie in the folder "keys" of the data folder.',
+    });
+  }
+}
+
+export class MissingScopeError extends EspalierError {
+  constructor(needed: readonly string[], held: readonly string[]) {
+    super({
+      code: 'missing_scope',
+      status: 403,
+      message: `This needs a key with scope ${needed.join(' or ')}; the one given has ${held.join(', ')}.`,
+      details: { needed, held },
+    });
+  }
+}
 
 // --- tree and registry --------------------------------------------------------------------------------------------
 
+/** A path that isn't one: `where` is the segment at fault. */
+export class PathSyntaxError extends EspalierError {
+  constructor(where: string, problem: string) {
+    super({
+      code: 'invalid_path',
+      status: 400,
+      message: `"${clip(where)}" can't stand in a path: ${problem}`,
+      param: 'path',
+      details: { segment: clip(where) },
+    });
+  }
+}
+
+/** No node has that path. `nearest` are full paths that exist. */
+export class PathNotFoundError extends EspalierError {
+  constructor(path: string, nearest: readonly string[]) {
+    const hint = nearest.length > 0 ? `Did you mean ${nearest.map((name) => `"${name}"`).join(' or ')}?` : '';
+    super({
+      code: 'path_not_found',
+      status: 404,
+      message: `No node has the path "${clip(path)}". ${hint || 'List the nodes to see what there is.'}`,
+      param: 'path',
+      details: { path: clip(path), nearest },
+    });
+  }
+}
+
+export class NodeNotFoundError extends EspalierError {
+  constructor(id: string) {
+    super({
+      code: 'node_not_found',
+      status: 404,
+      message: `There is no node "${clip(id)}". Name it by its id or by its path.`,
+      details: { node: clip(id) },
+    });
+  }
+}
+
+/** `revision` is a number or an alias; `numbers` are those that the node has. */
+export class RevisionNotFoundError extends EspalierError {
+  constructor(nodePath: string, revision: number | string, numbers: readonly number[]) {
+    const what = typeof revision === 'number' ? `revision ${revision}` : `alias "${revision}"`;
+    const last = numbers.at(-1);
+    const has =
+      last === undefined
+        ? 'no revisions yet'
+        : numbers.length === 1
+          ? `revision ${last} alone`
+          : `revisions up to ${last}`;
+    super({
+      code: 'revision_not_found',
+      status: 404,
+      message: `"${nodePath}" has no ${what}; it has ${has}. Name one of those after "@", or leave "@${revision}" out.`,
+      param: 'path',
+      details: { node: nodePath, revision, revisions: numbers.slice(-20) },
+    });
+  }
+}
+
+export class NodeDisabledError extends EspalierError {
+  constructor(path: string, disabledPath: string) {
+    const below = path === disabledPath ? '' : `, and "${path}" lies below it`;
+    super({
+      code: 'node_disabled',
+      status: 409,
+      message: `"${disabledPath}" is disabled${below}. Enable it to serve it again.`,
+      param: 'path',
+      details: { path, disabled: disabledPath },
+    });
+  }
+}
+
+/** Two nodes of one parent, or two models, can't share a name. */
+export class NameTakenError extends EspalierError {
+  constructor(path: string) {
+    super({
+      code: 'name_taken',
+      status: 409,
+      message: `"${path}" exists already. Choose another name.`,
+      param: 'path',
+      details: { path },
+    });
+  }
+}
+
+/** A node can't lie below itself. */
+export class NodeCycleError extends EspalierError {
+  constructor(nodePath: string, parentPath: string) {
+    super({
+      code: 'node_cycle',
+      status: 409,
+      message: `"${nodePath}" can't be moved under "${parentPath}", which lies within it.`,
+      param: 'path',
+      details: { node: nodePath, parent: parentPath },
+    });
+  }
+}
+
+export class NodeTooDeepError extends EspalierError {
+  constructor(path: string, maxDepth: number) {
+    super({
+      code: 'node_too_deep',
+      status: 400,
+      message: `"${path}" would lie too deep, or something below it would: a path has at most ${maxDepth} segments after the model.`,
+      param: 'path',
+      details: { path, maxDepth },
+    });
+  }
+}
+
+/** Something that would break the tree's shape, and isn't one of the cases above. */
+export class TreeStructureError extends EspalierError {
+  constructor(message: string) {
+    super({ code: 'tree_structure', status: 409, message });
+  }
+}
+
 // --- formats: safetensors, PEFT, checkpoints ------------------------------------------------------------------------
+
+/** A file that isn't what its format says. `name` is how the caller knows it: `adapter_model.safetensors`. */
+export class InvalidFileError extends EspalierError {
+  constructor(name: string, reason: string, options?: ErrorOptions) {
+    super({ code: 'invalid_file', status: 400, message: `${name} ${reason}.`, details: { file: name } }, options);
+  }
+}
+
+/** A config.json that can't be served exactly. `field` is the one at fault. */
+export class UnsupportedConfigError extends EspalierError {
+  constructor(field: string, reason: string) {
+    super({
+      code: 'unsupported_config',
+      status: 400,
+      message: `config.json can't be served: "${field}" ${reason}.`,
+      details: { field },
+    });
+  }
+}
+
+/** An adapter_config.json that is wrong, or asks for what isn't implemented. `field` is the one at fault. */
+export class UnsupportedAdapterError extends EspalierError {
+  constructor(field: string, reason: string) {
+    super({
+      code: 'unsupported_adapter',
+      status: 400,
+      message: `This adapter can't be served: "${field}" ${reason}.`,
+      details: { field },
+    });
+  }
+}
+
+/** A tensor of an adapter that can't be used: unknown key, missing half, values out of range. */
+export class InvalidAdapterTensorError extends EspalierError {
+  constructor(key: string, reason: string) {
+    super({
+      code: 'invalid_adapter_tensor',
+      status: 400,
+      message: `adapter_model.safetensors: "${key}" ${reason}.`,
+      details: { key },
+    });
+  }
+}
+
+/** Keys or shapes say that the adapter was trained on another model than the one that it is pushed under. */
+export class AdapterBaseMismatchError extends EspalierError {
+  constructor(reason: string, trainedOn: string | null, origins: readonly string[]) {
+    const its = trainedOn === null ? 'It does not name its base model' : `It names "${trainedOn}" as its base model`;
+    super({
+      code: 'adapter_base_mismatch',
+      status: 400,
+      message: `This adapter was made for another base model: ${reason}. ${its}; this one is ${origins.join(', ')}. Push it under the model that it was trained on.`,
+      details: { baseModelNameOrPath: trainedOn, origins },
+    });
+  }
+}
+
+export class AdapterWithoutEffectError extends EspalierError {
+  constructor() {
+    super({
+      code: 'adapter_without_effect',
+      status: 400,
+      message:
+        'This adapter would change nothing: in every module A, B or the scale is zero, as in an adapter that was never trained. Check that the right checkpoint was saved.',
+    });
+  }
+}
+
+/** No such file, told apart from a disk that can't be read. */
+export function isMissingFile(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
 
 // --- graph --------------------------------------------------------------------------------------------------------
 
@@ -136,3 +453,35 @@ export class SessionRunError extends EspalierError {
 // --- engine -------------------------------------------------------------------------------------------------------
 
 // --- storage and database -----------------------------------------------------------------------------------------
+
+/** What callers send can be long; a message needs its beginning. */
+function clip(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+/** The database can't be reached or doesn't answer; what is in memory is still served. */
+export class DatabaseUnavailableError extends EspalierError {
+  constructor(cause: unknown) {
+    super(
+      {
+        code: 'database_unavailable',
+        status: 503,
+        message: 'The database is not available now, so nothing can be changed. Nothing was. Try again.',
+        retryAfterSeconds: 5,
+      },
+      { cause },
+    );
+  }
+}
+
+/** More bytes came than may be stored. */
+export class BlobTooLargeError extends EspalierError {
+  constructor(limitBytes: number) {
+    super({
+      code: 'blob_too_large',
+      status: 413,
+      message: `The file is larger than ${limitBytes} bytes. ESPALIER_MAX_UPLOAD_MB sets the limit.`,
+      details: { limitBytes },
+    });
+  }
+}

@@ -2,13 +2,13 @@
 
 /** Why resolution chose a node's revision. */
 export type ResolutionReason =
-  /** The last segment's head. */
+  /** The head, and nothing below pins another: it is the last segment's, or the node below has no revision. */
   | 'head'
   /** Named with `@` in the path. */
   | 'explicit'
-  /** The revision that the one below was trained on. */
+  /** The revision that the one below was trained on; none, where it was trained before this node had any. */
   | 'pinned'
-  /** The head, because the node below follows it. */
+  /** The head, because the node below follows it, or was trained under another parent. */
   | 'follow'
   /** The node has no revision: it contributes nothing. */
   | 'empty';
@@ -20,7 +20,7 @@ export interface ResolvedStep {
   reason: ResolutionReason;
   /** w: the request's weight for the node, three decimals at most. */
   weight: number;
-  /** Null where the node has no revision. */
+  /** Null where the node contributes nothing: it has no revision, or had none when the one below was trained. */
   revision: ResolvedRevision | null;
   /** The parent's head is no longer what this revision was trained on (or an ancestor's is). */
   stale: boolean;

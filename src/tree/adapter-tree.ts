@@ -1,0 +1,317 @@
+/**
+ * The tree of adapters in memory: a graphology graph that mirrors the registry's rows, so that a path is resolved in
+ * microseconds and without a query.
+ *
+ * One graph node a tree node, keyed by its id; one edge from parent to child, keyed `parentId/name`. The graph refuses a
+ * second edge with the same key, which makes names unique under a parent, and finds a child by name in one look-up with no
+ * index of its own. Records are kept as they were given, and never changed in place.
+ */
+import { DirectedGraph } from 'graphology';
+import {
+  NameTakenError,
+  NodeCycleError,
+  NodeNotFoundError,
+  NodeTooDeepError,
+  PathNotFoundError,
+  TreeStructureError,
+} from '../errors.js';
+import { nearestPaths } from './nearest.js';
+import { MAX_DEPTH, parsePath, type ParsedPath } from './path.js';
+import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
+import { resolve, type AliasLookup } from './resolution.js';
+import type { ResolvedPath } from './resolved-path.js';
+import { staleness, type Staleness } from './staleness.js';
+import type { TreeNode, TreeView } from './tree-view.js';
+
+/** A graph node's attributes. */
+interface Attributes {
+  record: NodeRecord;
+  revisions: readonly RevisionRecord[];
+}
+
+export interface TreeRecords {
+  models: Iterable<ModelRecord>;
+  /** In any order. */
+  nodes: Iterable<NodeRecord>;
+  /** In any order. */
+  revisions: Iterable<RevisionRecord>;
+}
+
+/** Shared by all nodes that have no revision. */
+const NONE: readonly RevisionRecord[] = Object.freeze([]);
+
+export class AdapterTree implements TreeView {
+  readonly #graph = new DirectedGraph<Attributes>({ allowSelfLoops: false });
+  readonly #modelsByName = new Map<string, ModelRecord>();
+  readonly #modelsById = new Map<string, ModelRecord>();
+  readonly #revisions = new Map<string, RevisionRecord>();
+
+  /** Everything at once, as it lies in the database: no order is needed, and the shape is checked at the end. */
+  static load(records: TreeRecords): AdapterTree {
+    const tree = new AdapterTree();
+    for (const model of records.models) tree.setModel(model);
+    for (const node of records.nodes) tree.#graph.addNode(node.id, { record: node, revisions: NONE });
+    tree.#graph.forEachNode((_id, { record }) => {
+      if (record.parentId !== null) tree.#connect(record, record.parentId);
+    });
+    tree.#requireTrees();
+    for (const revision of records.revisions) tree.setRevision(revision);
+    return tree;
+  }
+
+  // --- models ---
+
+  setModel(model: ModelRecord): void {
+    const holder = this.#modelsByName.get(model.name);
+    if (holder && holder.id !== model.id) throw new NameTakenError(model.name);
+    const before = this.#modelsById.get(model.id);
+    if (before) this.#modelsByName.delete(before.name);
+    this.#modelsById.set(model.id, model);
+    this.#modelsByName.set(model.name, model);
+  }
+
+  /** With its nodes and their revisions. */
+  removeModel(id: string): void {
+    const model = this.#modelsById.get(id);
+    if (!model) return;
+    if (this.#graph.hasNode(model.rootNodeId)) {
+      for (const node of [...this.subtree(model.rootNodeId)].reverse()) this.removeNode(node.id);
+    }
+    this.#modelsById.delete(id);
+    this.#modelsByName.delete(model.name);
+  }
+
+  model(name: string): ModelRecord | undefined {
+    return this.#modelsByName.get(name);
+  }
+
+  modelById(id: string): ModelRecord | undefined {
+    return this.#modelsById.get(id);
+  }
+
+  models(): Iterable<ModelRecord> {
+    return this.#modelsByName.values();
+  }
+
+  // --- nodes ---
+
+  /** Adds a node, or changes one: another name or parent moves it with all that is below. Its parent comes first. */
+  setNode(node: NodeRecord): void {
+    this.check(node);
+    const before = this.treeNode(node.id);
+    if (!before) {
+      this.#graph.addNode(node.id, { record: node, revisions: NONE });
+      if (node.parentId !== null) this.#connect(node, node.parentId);
+      return;
+    }
+    this.#graph.setNodeAttribute(node.id, 'record', node);
+    if (node.parentId === null) return;
+    if (before.record.parentId === node.parentId && before.record.name === node.name) return;
+    this.#disconnect(before.record);
+    this.#connect(node, node.parentId);
+  }
+
+  /** Throws what `setNode` would throw, and changes nothing: for asking before a row is written. */
+  check(node: NodeRecord): void {
+    const before = this.treeNode(node.id)?.record;
+    if (before && before.modelId !== node.modelId) {
+      throw new TreeStructureError(
+        `"${this.pathOf(node.id)}" can't leave its model. Push its adapter to the other one.`,
+      );
+    }
+    if (before && (before.parentId === null) !== (node.parentId === null)) {
+      throw new TreeStructureError(`"${this.pathOf(node.id)}" can't become or stop being the root of its tree.`);
+    }
+    if (node.parentId === null) return;
+    const parent = this.treeNode(node.parentId)?.record;
+    if (!parent) throw new NodeNotFoundError(node.parentId);
+    if (parent.modelId !== node.modelId) {
+      throw new TreeStructureError(`"${node.name}" and its parent "${this.pathOf(parent.id)}" must be of one model.`);
+    }
+    const sibling = this.child(parent.id, node.name);
+    if (sibling && sibling.record.id !== node.id) throw new NameTakenError(this.pathOf(sibling.record.id));
+    if (before && this.isWithin(parent.id, node.id)) {
+      throw new NodeCycleError(this.pathOf(node.id), this.pathOf(parent.id));
+    }
+    const depth = this.#depth(parent.id) + 1;
+    if (before && depth <= this.#depth(node.id)) return;
+    const height = before ? this.#height(node.id) : 0;
+    if (depth + height > MAX_DEPTH) throw new NodeTooDeepError(`${this.pathOf(parent.id)}/${node.name}`, MAX_DEPTH);
+  }
+
+  /** A node without children, and its revisions. */
+  removeNode(id: string): void {
+    const node = this.treeNode(id);
+    if (!node) return;
+    if (this.childCount(id) > 0) {
+      throw new TreeStructureError(`"${this.pathOf(id)}" has children. Move or remove them first.`);
+    }
+    for (const revision of node.revisions) this.#revisions.delete(revision.id);
+    this.#graph.dropNode(id);
+  }
+
+  node(id: string): NodeRecord | undefined {
+    return this.treeNode(id)?.record;
+  }
+
+  /** `path`: names, model first. */
+  nodeByPath(path: readonly string[]): NodeRecord | undefined {
+    const model = this.#modelsByName.get(path[0] ?? '');
+    let node = model && this.treeNode(model.rootNodeId);
+    for (let i = 1; node && i < path.length; i++) node = this.child(node.record.id, path[i] ?? '');
+    return node?.record;
+  }
+
+  /** The node that a path of plain names leads to. Throws with the nearest names. */
+  find(path: string | ParsedPath): NodeRecord {
+    const parsed = typeof path === 'string' ? parsePath(path) : path;
+    const names = [parsed.model, ...parsed.segments.map((segment) => segment.name)];
+    const node = this.nodeByPath(names);
+    if (!node) throw new PathNotFoundError(names.join('/'), nearestPaths(this, names));
+    return node;
+  }
+
+  /** By name. */
+  children(id: string): NodeRecord[] {
+    if (!this.#graph.hasNode(id)) return [];
+    const children = this.#graph.mapOutNeighbors(id, (_child, { record }) => record);
+    return children.sort((a, b) => (a.name < b.name ? -1 : 1));
+  }
+
+  childCount(id: string): number {
+    return this.#graph.hasNode(id) ? this.#graph.outDegree(id) : 0;
+  }
+
+  visitChildren(id: string, visit: (child: TreeNode) => boolean): void {
+    if (this.#graph.hasNode(id)) this.#graph.findOutNeighbor(id, (_child, attributes) => visit(attributes));
+  }
+
+  child(parentId: string, name: string): TreeNode | undefined {
+    const key = edgeKey(parentId, name);
+    return this.#graph.hasEdge(key) ? this.#graph.getNodeAttributes(this.#graph.target(key)) : undefined;
+  }
+
+  treeNode(id: string): TreeNode | undefined {
+    return this.#graph.hasNode(id) ? this.#graph.getNodeAttributes(id) : undefined;
+  }
+
+  /** The node itself, then all below it, each before its children, siblings by name. */
+  *subtree(id: string): Generator<NodeRecord> {
+    const start = this.node(id);
+    const stack = start ? [start] : [];
+    for (let node = stack.pop(); node; node = stack.pop()) {
+      yield node;
+      stack.push(...this.children(node.id).reverse());
+    }
+  }
+
+  /** Whether `id` is `ancestorId` or lies below it. */
+  isWithin(id: string, ancestorId: string): boolean {
+    for (let at: string | null = id; at !== null; at = this.node(at)?.parentId ?? null) {
+      if (at === ancestorId) return true;
+    }
+    return false;
+  }
+
+  pathOf(id: string): string {
+    const names: string[] = [];
+    for (let node = this.node(id); node; node = node.parentId === null ? undefined : this.node(node.parentId)) {
+      names.push(node.name);
+    }
+    if (names.length === 0) throw new NodeNotFoundError(id);
+    return names.reverse().join('/');
+  }
+
+  get size(): { models: number; nodes: number; revisions: number } {
+    return { models: this.#modelsById.size, nodes: this.#graph.order, revisions: this.#revisions.size };
+  }
+
+  // --- revisions ---
+
+  setRevision(revision: RevisionRecord): void {
+    const node = this.treeNode(revision.nodeId);
+    if (!node) throw new NodeNotFoundError(revision.nodeId);
+    const before = this.#revisions.get(revision.id);
+    if (before && before.nodeId !== revision.nodeId) {
+      throw new TreeStructureError(`Revision ${revision.id} can't leave "${this.pathOf(before.nodeId)}".`);
+    }
+    const revisions = before ? node.revisions.filter(({ id }) => id !== revision.id) : node.revisions;
+    const at = revisions.findLastIndex(({ number }) => number <= revision.number);
+    if (revisions[at]?.number === revision.number) {
+      throw new TreeStructureError(`"${this.pathOf(revision.nodeId)}" has a revision ${revision.number} already.`);
+    }
+    this.#graph.setNodeAttribute(revision.nodeId, 'revisions', revisions.toSpliced(at + 1, 0, revision));
+    this.#revisions.set(revision.id, revision);
+  }
+
+  revision(id: string): RevisionRecord | undefined {
+    return this.#revisions.get(id);
+  }
+
+  /** By number, ascending. */
+  revisions(nodeId: string): readonly RevisionRecord[] {
+    return this.treeNode(nodeId)?.revisions ?? NONE;
+  }
+
+  revisionNumbered(node: TreeNode, number: number): RevisionRecord | undefined {
+    // Numbers go 1, 2, … unless a revision was removed.
+    const guess = node.revisions[number - 1];
+    return guess?.number === number ? guess : node.revisions.find((revision) => revision.number === number);
+  }
+
+  // --- what the tree answers ---
+
+  resolve(path: string | ParsedPath, aliases?: AliasLookup): ResolvedPath {
+    return resolve(this, typeof path === 'string' ? parsePath(path) : path, aliases);
+  }
+
+  staleness(nodeId: string): Staleness {
+    return staleness(this, nodeId);
+  }
+
+  // --- the graph ---
+
+  #connect(node: NodeRecord, parentId: string): void {
+    if (!this.#graph.hasNode(parentId)) throw new NodeNotFoundError(parentId);
+    const key = edgeKey(parentId, node.name);
+    if (this.#graph.hasEdge(key)) throw new NameTakenError(this.pathOf(this.#graph.target(key)));
+    this.#graph.addDirectedEdgeWithKey(key, parentId, node.id);
+  }
+
+  #disconnect(node: NodeRecord): void {
+    if (node.parentId !== null) this.#graph.dropEdge(edgeKey(node.parentId, node.name));
+  }
+
+  /** Segments after the model. */
+  #depth(id: string): number {
+    let depth = -1;
+    for (let at: string | null = id; at !== null; at = this.node(at)?.parentId ?? null) depth++;
+    return depth;
+  }
+
+  /** Levels below a node. */
+  #height(id: string): number {
+    let height = -1;
+    for (let level = [id]; level.length > 0; height++) {
+      level = level.flatMap((at) => this.#graph.outNeighbors(at));
+    }
+    return height;
+  }
+
+  /** Rows from a database could hold a ring, which no walk from a root would ever reach. */
+  #requireTrees(): void {
+    let reached = 0;
+    const stack = this.#graph.filterNodes((_id, { record }) => record.parentId === null);
+    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
+      reached++;
+      this.#graph.forEachOutNeighbor(id, (child) => stack.push(child));
+    }
+    if (reached !== this.#graph.order) {
+      throw new TreeStructureError(`${this.#graph.order - reached} nodes of the registry lie in a ring of parents.`);
+    }
+  }
+}
+
+function edgeKey(parentId: string, name: string): string {
+  return `${parentId}/${name}`;
+}
