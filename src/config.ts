@@ -3,6 +3,9 @@ import { z } from 'zod';
 import { homedir } from 'node:os';
 import { resolve } from 'node:path';
 
+/** Injection token of the `Config`. */
+export const CONFIG = Symbol('CONFIG');
+
 const megabytes = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
 const environment = z.object({
@@ -26,6 +29,7 @@ const environment = z.object({
     .min(1024)
     .default(1024 * 1024),
   ESPALIER_MAX_UPLOAD_MB: megabytes(2048),
+  ESPALIER_DEMO: z.enum(['0', '1']).default('1'),
   ESPALIER_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).default(5000),
   DATABASE_URL: z.string().optional(),
   NODE_ENV: z.string().default('development'),
@@ -53,6 +57,9 @@ export interface Config {
   };
   tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
   maxUploadBytes: number;
+  /** Whether an empty registry gets the demo tree at start. */
+  demo: boolean;
+  /** How long running requests may take to finish once the service is told to stop. */
   shutdownGraceMs: number;
 }
 
@@ -71,6 +78,12 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     throw new ConfigError(`The environment can't be used:\n  ${problems.join('\n  ')}`);
   }
   const e = parsed.data;
+  if (e.NODE_ENV === 'production' && e.DATABASE_URL === undefined) {
+    throw new ConfigError(
+      'DATABASE_URL is not set. With NODE_ENV=production the service wants a PostgreSQL server: the embedded database ' +
+        'never forces its writes to disk, so a power cut can lose data. Set DATABASE_URL=postgresql://user:password@host/database.',
+    );
+  }
   return {
     host: e.ESPALIER_HOST,
     port: e.ESPALIER_PORT,
@@ -96,6 +109,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       maxPromptBytes: e.ESPALIER_MAX_PROMPT_BYTES,
     },
     maxUploadBytes: e.ESPALIER_MAX_UPLOAD_MB * MB,
+    demo: e.ESPALIER_DEMO === '1',
     shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
   };
 }

@@ -1,6 +1,9 @@
 /** The service's handle on an engine process; `EngineSupervisor` is the real one. */
 import type { EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
 
+/** Injection token of the `EngineClient`. */
+export const ENGINE = Symbol('ENGINE');
+
 export type EngineState = 'starting' | 'ready' | 'restarting' | 'stopping' | 'stopped';
 
 export interface EngineClient {
