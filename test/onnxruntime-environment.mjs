@@ -1,0 +1,32 @@
+/**
+ * The environment of tests that run onnxruntime in this process.
+ *
+ * jest runs a test in a VM context, which has typed arrays of its own; the runtime's native part makes and accepts those
+ * of the process ("data must be type of function Float32Array"). So the context gets the process's arrays. What the
+ * language makes by itself, such as `[]` and `{}`, stays the context's.
+ */
+import { TestEnvironment } from 'jest-environment-node';
+
+const SHARED = [
+  'ArrayBuffer',
+  'SharedArrayBuffer',
+  'DataView',
+  'Int8Array',
+  'Uint8Array',
+  'Uint8ClampedArray',
+  'Int16Array',
+  'Uint16Array',
+  'Int32Array',
+  'Uint32Array',
+  'BigInt64Array',
+  'BigUint64Array',
+  'Float32Array',
+  'Float64Array',
+];
+
+export default class OnnxruntimeEnvironment extends TestEnvironment {
+  constructor(config, context) {
+    super(config, context);
+    for (const name of SHARED) this.global[name] = globalThis[name];
+  }
+}
