@@ -167,6 +167,109 @@ export class ShuttingDownError extends EspalierError {
   }
 }
 
+// --- tokenization -------------------------------------------------------------------------------------------------
+
+export class PromptTooLargeError extends EspalierError {
+  constructor(bytes: number, maxBytes: number) {
+    super({
+      code: 'prompt_too_large',
+      status: 413,
+      message: `The prompt has ${bytes} bytes of text, and ${maxBytes} are allowed. Send less text, or raise ESPALIER_MAX_PROMPT_BYTES.`,
+      details: { bytes, maxBytes },
+    });
+  }
+}
+
+/** Not a 5xx: clients would try again, and meet the same end. */
+export class TokenizationTimeoutError extends EspalierError {
+  constructor(timeoutMs: number) {
+    super({
+      code: 'tokenization_timeout',
+      status: 400,
+      message: `Tokenizing the prompt took longer than ${timeoutMs} ms and was stopped. Shorten it, above all runs without spaces, or raise ESPALIER_TOKENIZE_TIMEOUT_MS.`,
+      details: { timeoutMs },
+    });
+  }
+}
+
+export class TokenizationQueueFullError extends EspalierError {
+  constructor(waiting: number) {
+    super({
+      code: 'overloaded',
+      status: 429,
+      message: `${waiting} prompts wait to be tokenized already. Come back in a second.`,
+      retryAfterSeconds: 1,
+      details: { waiting },
+    });
+  }
+}
+
+export class UnsupportedTokenizerError extends EspalierError {
+  constructor(folder: string, reason: string) {
+    super({
+      code: 'unsupported_tokenizer',
+      status: 400,
+      message: `The tokenizer in "${folder}" can't be used: ${reason}`,
+      details: { folder },
+    });
+  }
+}
+
+export class MissingChatTemplateError extends EspalierError {
+  constructor() {
+    super({
+      code: 'chat_template_missing',
+      status: 400,
+      message:
+        'The checkpoint of this model has no chat template, so messages have no defined form for it. Use /v1/completions, or import a checkpoint with a chat_template.jinja.',
+      param: 'messages',
+    });
+  }
+}
+
+export class ChatTemplateError extends EspalierError {
+  constructor(reason: string) {
+    super({
+      code: 'chat_template_failed',
+      status: 400,
+      message: `The model's chat template refuses these messages: ${reason}`,
+      param: 'messages',
+    });
+  }
+}
+
+// --- completions --------------------------------------------------------------------------------------------------
+
+export class ModelNotFoundError extends EspalierError {
+  constructor(reason: string, details?: Record<string, unknown>) {
+    super({ code: 'model_not_found', status: 404, message: reason, param: 'model', details });
+  }
+}
+
+export class ContextLengthExceededError extends EspalierError {
+  constructor(maxPositions: number, promptTokens: number, newTokens: number, param: string) {
+    super({
+      code: 'context_length_exceeded',
+      status: 400,
+      message: `This model's context holds ${maxPositions} tokens, but ${promptTokens + newTokens} are asked for (${promptTokens} in the prompt, ${newTokens} to generate). Shorten the prompt or lower max_tokens.`,
+      param,
+      details: { maxPositions, promptTokens, newTokens },
+    });
+  }
+}
+
+/** A field that would change the output and isn't implemented is never ignored. */
+export class UnsupportedParameterError extends EspalierError {
+  constructor(field: string, advice: string) {
+    super({
+      code: 'unsupported_parameter',
+      status: 400,
+      message: `"${field}" is not supported${advice === '' ? '' : `: ${advice}`}. Leave it out.`,
+      param: field,
+    });
+  }
+}
+
 // --- access -----------------------------------------------------------------------------------------------------
 
 export class InvalidApiKeyError extends EspalierError {
@@ -317,6 +420,11 @@ export class TreeStructureError extends EspalierError {
 export class InvalidFileError extends EspalierError {
   constructor(name: string, reason: string, options?: ErrorOptions) {
     super({ code: 'invalid_file', status: 400, message: `${name} ${reason}.`, details: { file: name } }, options);
+  }
+
+  /** There is no such file. */
+  get missing(): boolean {
+    return isMissingFile(this.cause);
   }
 }
 
