@@ -1,0 +1,117 @@
+/** One safetensors file: its header in memory, its tensors read when they are asked for. */
+import { open, type FileHandle } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { InvalidFileError, isMissingFile } from '../../errors.js';
+import { regularFile } from '../json.js';
+import { isWeightDtype, WEIGHT_DTYPES, type WeightDtype } from './dtype.js';
+import { decodeBF16, decodeF16 } from './half.js';
+import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorEntry } from './header.js';
+
+/** Bytes of one read: it keeps below what a read can do at all, and narrow tensors are widened piece by piece. */
+const CHUNK_BYTES = 8 * 1024 * 1024;
+
+export class SafetensorsFile {
+  readonly file: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** By name, in the order of their bytes. */
+  readonly tensors: ReadonlyMap<string, TensorEntry>;
+  readonly #name: string;
+  readonly #handle: FileHandle;
+
+  private constructor(file: string, name: string, handle: FileHandle, header: SafetensorsHeader) {
+    this.file = file;
+    this.#name = name;
+    this.#handle = handle;
+    this.metadata = header.metadata;
+    this.tensors = header.tensors;
+  }
+
+  /** Reads and checks the header. `name` is what messages call the file. Close it after use. */
+  static async open(file: string, name = basename(file)): Promise<SafetensorsFile> {
+    let handle: FileHandle | undefined;
+    try {
+      const { size } = await regularFile(file, name);
+      handle = await open(file, 'r');
+      const prefix = await read(handle, 0, Math.min(LENGTH_BYTES, size), name);
+      const json = await read(handle, LENGTH_BYTES, headerLength(prefix, size, name), name);
+      return new SafetensorsFile(file, name, handle, parseHeader(json, size, name));
+    } catch (error) {
+      await handle?.close();
+      if (isMissingFile(error)) throw new InvalidFileError(name, 'is missing', { cause: error });
+      throw error;
+    }
+  }
+
+  /** The tensor's values, row-major, whatever it is stored as: F32, F16 or BF16. */
+  async readFloat32(name: string): Promise<Float32Array> {
+    const { dtype, begin, end } = this.#entry(name);
+    if (!isWeightDtype(dtype)) {
+      const known = WEIGHT_DTYPES.join(', ');
+      throw new InvalidFileError(
+        this.#name,
+        `stores ${JSON.stringify(name)} as ${dtype}; weights are read as ${known}`,
+      );
+    }
+    const elementBytes = ELEMENT_BYTES[dtype];
+    const values = new Float32Array((end - begin) / elementBytes);
+    for (let at = begin; at < end; at += CHUNK_BYTES) {
+      const bytes = await read(this.#handle, at, Math.min(CHUNK_BYTES, end - at), this.#name);
+      const first = (at - begin) / elementBytes;
+      decode(dtype, bytes, values.subarray(first, first + bytes.length / elementBytes));
+    }
+    return values;
+  }
+
+  /** Whether two tensors are stored as the same bytes. */
+  async sameBytes(name: string, other: SafetensorsFile, otherName: string): Promise<boolean> {
+    const one = this.#entry(name);
+    const two = other.#entry(otherName);
+    const length = one.end - one.begin;
+    if (two.end - two.begin !== length) return false;
+    for (let at = 0; at < length; at += CHUNK_BYTES) {
+      const size = Math.min(CHUNK_BYTES, length - at);
+      const bytes = await read(this.#handle, one.begin + at, size, this.#name);
+      if (Buffer.compare(bytes, await read(other.#handle, two.begin + at, size, other.#name)) !== 0) return false;
+    }
+    return true;
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+
+  #entry(name: string): TensorEntry {
+    const tensor = this.tensors.get(name);
+    if (tensor === undefined) throw new InvalidFileError(this.#name, `has no tensor ${JSON.stringify(name)}`);
+    return tensor;
+  }
+}
+
+const ELEMENT_BYTES = { F32: 4, F16: 2, BF16: 2 };
+
+/** The format is little-endian, as is every platform that the runtime is built for. */
+function decode(dtype: WeightDtype, bytes: Uint8Array, into: Float32Array): void {
+  switch (dtype) {
+    case 'F32':
+      into.set(new Float32Array(bytes.buffer, bytes.byteOffset, into.length));
+      break;
+    case 'F16':
+      decodeF16(new Uint16Array(bytes.buffer, bytes.byteOffset, into.length), into);
+      break;
+    case 'BF16':
+      decodeBF16(new Uint16Array(bytes.buffer, bytes.byteOffset, into.length), into);
+      break;
+  }
+}
+
+/** Exactly so many bytes, in memory of their own (aligned for every element type). */
+async function read(handle: FileHandle, position: number, length: number, name: string): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  let filled = 0;
+  while (filled < length) {
+    const { bytesRead } = await handle.read(bytes, filled, length - filled, position + filled);
+    if (bytesRead === 0) throw new InvalidFileError(name, 'became shorter while it was read');
+    filled += bytesRead;
+  }
+  return bytes;
+}
