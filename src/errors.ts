@@ -414,6 +414,139 @@ export class TreeStructureError extends EspalierError {
   }
 }
 
+/** No such digest was ever served. */
+export class ServedPathNotFoundError extends EspalierError {
+  constructor(digest: string) {
+    super({
+      code: 'path_digest_not_found',
+      status: 404,
+      message: `No path with the digest "${clip(digest)}" was served here. Give it whole, as an answer named it.`,
+      details: { digest: clip(digest) },
+    });
+  }
+}
+
+export class ModelNotImportedError extends EspalierError {
+  constructor(name: string, known: readonly string[]) {
+    super({
+      code: 'model_not_imported',
+      status: 404,
+      message: `There is no model "${clip(name)}". There ${known.length === 0 ? 'is none yet: import one.' : `is ${known.join(', ')}.`}`,
+      param: 'model',
+      details: { model: clip(name), known },
+    });
+  }
+}
+
+/** The name stands for other files already. */
+export class ModelExistsError extends EspalierError {
+  constructor(name: string, digest: string, givenDigest: string) {
+    super({
+      code: 'model_exists',
+      status: 409,
+      message: `"${name}" is imported already, from other files. Models never change: give this one another name.`,
+      param: 'name',
+      details: { name, digest, givenDigest },
+    });
+  }
+}
+
+/** The service reads only the folders that it was told to. */
+export class FolderNotAllowedError extends EspalierError {
+  constructor(folder: string, roots: readonly string[]) {
+    super({
+      code: 'folder_not_allowed',
+      status: 403,
+      message: `"${clip(folder)}" lies in no folder that this service may read (${roots.join(', ')}). Start it with ESPALIER_IMPORT_ROOTS naming a folder above.`,
+      param: 'folder',
+      details: { folder: clip(folder), roots },
+    });
+  }
+}
+
+export class FolderNotFoundError extends EspalierError {
+  constructor(folder: string) {
+    super({
+      code: 'folder_not_found',
+      status: 404,
+      message: `There is no folder "${clip(folder)}" on the machine of the service.`,
+      param: 'folder',
+      details: { folder: clip(folder) },
+    });
+  }
+}
+
+export class MissingFileError extends EspalierError {
+  constructor(file: string, where: string) {
+    super({
+      code: 'missing_file',
+      status: 400,
+      message: `${where} has no "${file}". It is needed beside the others.`,
+      details: { file },
+    });
+  }
+}
+
+/** The root of a tree is the base model itself: it has no adapter, no parent, and its name is the model's. */
+export class RootNodeError extends EspalierError {
+  constructor(path: string, what: string) {
+    super({
+      code: 'root_node',
+      status: 409,
+      message: `"${path}" is a base model, and the root of its tree: it ${what}.`,
+      details: { path },
+    });
+  }
+}
+
+/** What a push says that its adapter was trained on isn't a revision of the parent. */
+export class TrainedOnError extends EspalierError {
+  constructor(parentPath: string, given: number | string, numbers: readonly number[]) {
+    super({
+      code: 'invalid_trained_on',
+      status: 400,
+      message: `"${given}" is no revision of the parent, "${parentPath}"; that has ${numbers.length === 0 ? 'none: leave trainedOn out' : `revisions up to ${numbers.at(-1) ?? 0}`}.`,
+      param: 'trainedOn',
+      details: { parent: parentPath, trainedOn: given, revisions: numbers.slice(-20) },
+    });
+  }
+}
+
+/** A move that gives what is moved other ancestors' adapters. */
+export class MoveChangesSumsError extends EspalierError {
+  constructor(path: string, target: string, affected: readonly string[]) {
+    super({
+      code: 'move_changes_sums',
+      status: 409,
+      message: `Moved to "${target}", "${path}" would be served on top of adapters that it wasn't trained on (${affected.length} affected: ${affected.slice(0, 5).join(', ')}${affected.length > 5 ? ', …' : ''}). With "force" it is moved, follows its new parent, and counts as detached until its next revision.`,
+      details: { path, target, affected: affected.slice(0, 100) },
+    });
+  }
+}
+
+/** Nothing of its present parent was trained with it: there is no pin. */
+export class NodeDetachedError extends EspalierError {
+  constructor(path: string) {
+    super({
+      code: 'node_detached',
+      status: 409,
+      message: `"${path}" was moved here by force and follows its parent until its next revision. Push one that was trained here, then pin it.`,
+      details: { path },
+    });
+  }
+}
+
+export class NothingToRollBackError extends EspalierError {
+  constructor(path: string) {
+    super({
+      code: 'nothing_to_roll_back',
+      status: 409,
+      message: `"${path}" has had no other head before this one.`,
+      details: { path },
+    });
+  }
+}
+
 // --- formats: safetensors, PEFT, checkpoints ------------------------------------------------------------------------
 
 /** A file that isn't what its format says. `name` is how the caller knows it: `adapter_model.safetensors`. */

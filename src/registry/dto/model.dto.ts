@@ -1,0 +1,82 @@
+/** A base model as clients see it. */
+import { z } from 'zod';
+
+export const importModelBody = z.strictObject({
+  /** The first segment of every path in its tree. */
+  name: z.string().min(1).max(100),
+  /** A Hugging Face folder on the machine of the service. */
+  folder: z.string().min(1).max(4096),
+  /** Hard-links the weights instead of copying them: only for a folder that nobody rewrites in place. */
+  link: z.boolean().default(false),
+});
+/** As it comes in; `link` may be left out. */
+export type ImportModelInput = z.input<typeof importModelBody>;
+export type ImportModel = z.output<typeof importModelBody>;
+
+export const modelSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  /** Base digest. */
+  digest: z.string(),
+  modelType: z.string(),
+  parameters: z.number(),
+  /** On disk. */
+  bytes: z.number(),
+  /** What its weights take once loaded: 4 bytes a parameter. */
+  memoryBytes: z.number(),
+  maxPositions: z.number(),
+  vocabSize: z.number(),
+  layers: z.number(),
+  hiddenSize: z.number(),
+  /** Names that adapters may give as their base without a warning. */
+  origins: z.array(z.string()),
+  warnings: z.array(z.string()),
+  rootNodeId: z.string(),
+  createdAt: z.iso.datetime(),
+});
+export type ModelDto = z.infer<typeof modelSchema>;
+
+export const importedModelSchema = modelSchema.extend({
+  /** The name already stands for exactly these files: nothing was done. */
+  unchanged: z.boolean(),
+});
+export type ImportedModelDto = z.infer<typeof importedModelSchema>;
+
+/** The part of a config that is shown. */
+const shownConfig = z.object({
+  maxPositions: z.number(),
+  vocabSize: z.number(),
+  layers: z.number(),
+  hiddenSize: z.number(),
+});
+
+export interface ModelRow {
+  id: string;
+  name: string;
+  digest: string;
+  modelType: string;
+  config: unknown;
+  origins: string[];
+  parameters: bigint;
+  bytes: bigint;
+  warnings: string[];
+  createdAt: Date;
+}
+
+export function toModelDto(row: ModelRow, rootNodeId: string): ModelDto {
+  const parameters = Number(row.parameters);
+  return {
+    id: row.id,
+    name: row.name,
+    digest: row.digest,
+    modelType: row.modelType,
+    parameters,
+    bytes: Number(row.bytes),
+    memoryBytes: parameters * 4,
+    ...shownConfig.parse(row.config),
+    origins: row.origins,
+    warnings: row.warnings,
+    rootNodeId,
+    createdAt: row.createdAt.toISOString(),
+  };
+}

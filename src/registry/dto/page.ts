@@ -1,0 +1,40 @@
+/** Lists are pages: `{ data, nextCursor }`; the cursor is opaque to callers and stands for the last entry given out. */
+import { z } from 'zod';
+
+export const MAX_PAGE_SIZE = 1000;
+
+export const pageQuery = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(MAX_PAGE_SIZE).default(100),
+  cursor: z.string().min(1).max(4096).optional(),
+});
+export type PageQuery = z.infer<typeof pageQuery>;
+
+export interface Page<T> {
+  data: T[];
+  /** Null on the last page. */
+  nextCursor: string | null;
+}
+
+export function pageSchema<T>(entry: z.ZodType<T>): z.ZodType<Page<T>> {
+  return z.object({ data: z.array(entry), nextCursor: z.string().nullable() });
+}
+
+/** Makes a page of up to `limit` entries out of `rows`, which holds one more where there is more to come. */
+export function toPage<Row, T>(
+  rows: readonly Row[],
+  limit: number,
+  key: (row: Row) => string,
+  map: (row: Row) => T,
+): Page<T> {
+  const shown = rows.slice(0, limit);
+  const last = shown.at(-1);
+  return {
+    data: shown.map(map),
+    nextCursor: rows.length > limit && last !== undefined ? Buffer.from(key(last)).toString('base64url') : null,
+  };
+}
+
+/** The key behind a cursor; null at the start. */
+export function cursorKey(cursor: string | undefined): string | null {
+  return cursor === undefined ? null : Buffer.from(cursor, 'base64url').toString('utf8');
+}

@@ -1,0 +1,94 @@
+/** A revision of a node, and what a push says. */
+import { z } from 'zod';
+
+/** A revision by its number within the node, or by its id. */
+export const revisionReference = z.union([z.number().int().positive(), z.string().min(1).max(64)]);
+export type RevisionReference = z.infer<typeof revisionReference>;
+
+const pushFields = {
+  /** The node; it is made if only its last segment is missing. */
+  path: z.string().min(1).max(4096),
+  /** The parent's revision that the adapter was trained on; left out, it is the parent's head, with a warning. */
+  trainedOn: revisionReference.optional(),
+  message: z.string().max(2000).optional(),
+};
+
+export const pushFolderBody = z.strictObject({
+  ...pushFields,
+  /** A PEFT folder on the machine of the service. */
+  folder: z.string().min(1).max(4096),
+});
+export type PushFolder = z.infer<typeof pushFolderBody>;
+
+/** The text fields of a multipart push; the files are `adapter_config.json` and `adapter_model.safetensors`. */
+export const pushUploadFields = z.strictObject(pushFields);
+export type PushUpload = z.infer<typeof pushUploadFields>;
+
+export const promoteBody = z.strictObject({ revision: revisionReference });
+export type Promote = z.infer<typeof promoteBody>;
+
+/** By PEFT module name. */
+const targetsSchema = z.record(z.string(), z.object({ rank: z.number(), scale: z.number() }));
+
+export const revisionSchema = z.object({
+  id: z.string(),
+  nodeId: z.string(),
+  /** Path of the node. */
+  path: z.string(),
+  number: z.number(),
+  /** Revision digest: effective config and tensors. */
+  digest: z.string(),
+  /** The parent's revision that it was trained on; null where the parent had none. */
+  trainedOn: z.object({ id: z.string(), number: z.number() }).nullable(),
+  /** Largest rank over its modules. */
+  rank: z.number(),
+  bytes: z.number(),
+  targets: targetsSchema,
+  message: z.string().nullable(),
+  warnings: z.array(z.string()),
+  /** It is what the node serves by default. */
+  isHead: z.boolean(),
+  createdAt: z.iso.datetime(),
+});
+export type RevisionDto = z.infer<typeof revisionSchema>;
+
+export const pushedRevisionSchema = revisionSchema.extend({
+  /** The node already has this very revision: nothing was done. */
+  unchanged: z.boolean(),
+});
+export type PushedRevisionDto = z.infer<typeof pushedRevisionSchema>;
+
+export interface RevisionRow {
+  id: string;
+  nodeId: string;
+  number: number;
+  digest: string;
+  rank: number;
+  bytes: bigint;
+  targets: unknown;
+  message: string | null;
+  warnings: string[];
+  createdAt: Date;
+  trainedOn: { id: string; number: number } | null;
+}
+
+/** What a query must include for `toRevisionDto`. */
+export const revisionRelations = { trainedOn: { select: { id: true, number: true } } } as const;
+
+export function toRevisionDto(row: RevisionRow, path: string, headId: string | null): RevisionDto {
+  return {
+    id: row.id,
+    nodeId: row.nodeId,
+    path,
+    number: row.number,
+    digest: row.digest,
+    trainedOn: row.trainedOn,
+    rank: row.rank,
+    bytes: Number(row.bytes),
+    targets: targetsSchema.parse(row.targets),
+    message: row.message,
+    warnings: row.warnings,
+    isHead: row.id === headId,
+    createdAt: row.createdAt.toISOString(),
+  };
+}

@@ -1,0 +1,16 @@
+/** An imported checkpoint as the running service knows it. */
+import type { ModelSource } from '../engine/protocol.js';
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import type { ModelRecord } from '../tree/records.js';
+
+export interface RegisteredModel extends ModelRecord {
+  /** Absolute. Holds config.json, tokenizer, safetensors and the graph. */
+  folder: string;
+  config: ModelConfig;
+  parameters: number;
+  createdAt: Date;
+}
+
+export function sourceOf({ digest, folder }: RegisteredModel): ModelSource {
+  return { digest, folder };
+}

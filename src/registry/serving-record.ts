@@ -1,0 +1,86 @@
+/**
+ * Keeps what each path digest stood for when it was first served. Serving never waits for it: new digests are noted in
+ * memory and written together a moment later, and a look-up writes what is still noted before it reads.
+ */
+import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import { Database } from '../database/database.js';
+import { ServedPathNotFoundError } from '../errors.js';
+import type { ResolvedPath } from '../tree/resolved-path.js';
+import { servedSteps, toServedPathDto, type ServedPathDto } from './dto/resolution.dto.js';
+
+const WRITE_AFTER_MS = 200;
+/** Past it, digests are forgotten to be known and at worst written again, which changes nothing. */
+const REMEMBERED = 100_000;
+/** What waits to be written while the database is away. */
+const MAX_NOTED = 10_000;
+
+@Injectable()
+export class ServingRecord implements OnApplicationShutdown {
+  readonly #database: Database;
+  readonly #logger = new Logger(ServingRecord.name);
+  readonly #known = new LRUCache<string, true>({ max: REMEMBERED });
+  #noted = new Map<string, ResolvedPath>();
+  #timer: NodeJS.Timeout | null = null;
+  #writing: Promise<void> = Promise.resolve();
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  note(resolved: ResolvedPath): void {
+    if (this.#known.has(resolved.digest) || this.#noted.size >= MAX_NOTED) return;
+    this.#known.set(resolved.digest, true);
+    this.#noted.set(resolved.digest, resolved);
+    this.#timer ??= setTimeout(() => void this.#writeSoon(), WRITE_AFTER_MS).unref();
+  }
+
+  async find(digest: string): Promise<ServedPathDto> {
+    await this.write();
+    const row = await this.#database.client.servedPath.findUnique({ where: { digest } });
+    if (!row) throw new ServedPathNotFoundError(digest);
+    return toServedPathDto(row);
+  }
+
+  /** Writes what is noted. What could not be written stays noted. */
+  write(): Promise<void> {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#writing = this.#writing.catch(() => undefined).then(() => this.#writeNoted());
+    return this.#writing;
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#writeSoon();
+  }
+
+  async #writeNoted(): Promise<void> {
+    const noted = this.#noted;
+    if (noted.size === 0) return;
+    this.#noted = new Map();
+    try {
+      await this.#database.client.servedPath.createMany({
+        data: [...noted.values()].map((resolved) => ({
+          digest: resolved.digest,
+          path: resolved.path,
+          modelName: resolved.model.name,
+          baseDigest: resolved.model.digest,
+          steps: servedSteps(resolved),
+        })),
+        skipDuplicates: true,
+      });
+    } catch (error) {
+      this.#noted = new Map([...noted, ...this.#noted]);
+      throw error;
+    }
+  }
+
+  async #writeSoon(): Promise<void> {
+    try {
+      await this.write();
+    } catch (error) {
+      this.#logger.warn(`Served paths are not recorded yet: ${error instanceof Error ? error.message : String(error)}`);
+      this.#timer ??= setTimeout(() => void this.#writeSoon(), WRITE_AFTER_MS * 25).unref();
+    }
+  }
+}
