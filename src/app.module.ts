@@ -1,0 +1,20 @@
+import { Module, type DynamicModule } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { AccessGuard } from './access/access.guard.js';
+import { ErrorFilter } from './http/error-filter.js';
+import { validationPipe } from './http/validation.js';
+import { LOGGER } from './logger.js';
+import { PlatformModule, type Platform } from './platform.module.js';
+
+@Module({
+  providers: [
+    { provide: APP_GUARD, useClass: AccessGuard },
+    { provide: APP_PIPE, useFactory: validationPipe },
+    { provide: APP_FILTER, useFactory: (logger: Platform['logger']) => new ErrorFilter(logger), inject: [LOGGER] },
+  ],
+})
+export class AppModule {
+  static on(platform: Platform): DynamicModule {
+    return { module: AppModule, imports: [PlatformModule.of(platform)] };
+  }
+}

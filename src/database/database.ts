@@ -1,0 +1,86 @@
+/**
+ * The one database, whichever driver is behind it.
+ *
+ * Every query through `client` and `transaction` that fails because the database is away fails with
+ * DatabaseUnavailableError; all other errors are Prisma's own.
+ */
+import { join } from 'node:path';
+import type { Config } from '../config.js';
+import { DatabaseUnavailableError } from '../errors.js';
+import type { Logger } from '../logger.js';
+import type { Driver } from './driver.js';
+import { openEmbedded } from './embedded.js';
+import { Prisma, PrismaClient } from './generated/client.js';
+import { openPostgres } from './postgres.js';
+import { explainDatabaseError } from './unavailable.js';
+
+/** The client inside of a transaction: nothing else may be used there. */
+export type Transaction = Prisma.TransactionClient;
+
+const TRANSACTION = { maxWait: 5_000, timeout: 30_000 };
+const PING_TIMEOUT_MS = 2_000;
+
+export class Database {
+  readonly client: PrismaClient;
+  readonly description: string;
+  readonly #driver: Driver;
+
+  constructor(driver: Driver) {
+    this.#driver = driver;
+    this.description = driver.description;
+    const plain = new PrismaClient({ adapter: driver.adapter, transactionOptions: TRANSACTION });
+    // The extension changes no type, only what a failed query throws; Prisma types it as another client all the same.
+    this.client = plain.$extends({
+      query: {
+        $allOperations: async ({ args, query }) => {
+          try {
+            return await query(args);
+          } catch (error) {
+            throw explainDatabaseError(error);
+          }
+        },
+      },
+    }) as unknown as PrismaClient;
+  }
+
+  /** Opens and migrates. Takes the lock on the data folder for granted. */
+  static async open(config: Config, logger: Logger): Promise<Database> {
+    const driver = config.databaseUrl
+      ? await openPostgres(config.databaseUrl, logger)
+      : await openEmbedded(join(config.dataFolder, 'database'));
+    if (driver.migrated.length > 0) logger.info({ migrations: driver.migrated }, 'database migrated');
+    return new Database(driver);
+  }
+
+  /** All or nothing. Keep it short: the embedded database has one connection, and everybody else waits. */
+  async transaction<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.client.$transaction(work);
+    } catch (error) {
+      throw explainDatabaseError(error);
+    }
+  }
+
+  /** Rejects with DatabaseUnavailableError if the database doesn't answer soon. */
+  async ping(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(new DatabaseUnavailableError(new Error(`no answer in ${PING_TIMEOUT_MS} ms`))),
+        PING_TIMEOUT_MS,
+      );
+    });
+    try {
+      await Promise.race([this.client.$queryRaw`SELECT 1`, late]);
+    } catch (error) {
+      throw error instanceof DatabaseUnavailableError ? error : new DatabaseUnavailableError(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.client.$disconnect();
+    await this.#driver.close();
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * The embedded database: PostgreSQL compiled to WebAssembly (PGlite), in this process, in a folder.
+ *
+ * It survives a killed process, because every commit has reached the operating system, but it never forces writes to
+ * the disk, so a power cut can lose the newest. It has one connection and takes no lock on its folder: the lock on the
+ * data folder keeps a second process out.
+ */
+import { PGlite } from '@electric-sql/pglite';
+import { mkdir } from 'node:fs/promises';
+import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { DatabaseOpenError, MigrationError } from '../errors.js';
+import type { Driver } from './driver.js';
+import { migrate } from './migrations.js';
+
+export async function openEmbedded(folder: string): Promise<Driver> {
+  const description = `embedded in ${folder}`;
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    const server = await PGlite.create(folder);
+    const migrated = await migrate({
+      script: async (sql) => void (await server.exec(sql)),
+      query: async (sql, parameters) => (await server.query<Record<string, unknown>>(sql, parameters)).rows,
+    });
+    return { adapter: new PrismaPGlite(server), description, migrated, close: () => server.close() };
+  } catch (error) {
+    throw error instanceof MigrationError ? error : new DatabaseOpenError(description, error);
+  }
+}

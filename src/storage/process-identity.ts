@@ -1,0 +1,56 @@
+/**
+ * Which process a pid means. Pids come round again, after a restart and in every new container, so a pid counts only
+ * with the boot, the pid namespace and the time at which the process began.
+ */
+import { execFileSync } from 'node:child_process';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { hostname } from 'node:os';
+
+export interface ProcessIdentity {
+  pid: number;
+  host: string;
+  /** What tells boots and containers apart; pids are only comparable within one scope. */
+  scope: string;
+  /** When the process began, in the operating system's own words; null where it doesn't say. */
+  startedAt: string | null;
+}
+
+export function ownIdentity(): ProcessIdentity {
+  return { pid: process.pid, host: hostname(), scope: pidScope(), startedAt: startOf(process.pid) };
+}
+
+/** Whether that very process runs; null when its scope isn't ours, so that nobody can tell from here. */
+export function isRunning(process: ProcessIdentity): boolean | null {
+  if (process.host !== hostname() || process.scope !== pidScope()) return null;
+  return exists(process.pid) && startOf(process.pid) === process.startedAt;
+}
+
+function exists(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it runs, under another account.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function pidScope(): string {
+  if (process.platform !== 'linux') return process.platform;
+  return `${readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()} ${readlinkSync('/proc/self/ns/pid')}`;
+}
+
+function startOf(pid: number): string | null {
+  try {
+    if (process.platform === 'linux') {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      // proc(5): starttime, in clock ticks since boot, is field 22; field 2 is a name that may hold spaces and brackets.
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[22 - 3] ?? null;
+    }
+    if (process.platform === 'win32') return null;
+    return execFileSync('ps', ['-o', 'lstart=', '-p', String(pid)], { encoding: 'utf8' }).trim();
+  } catch {
+    // It ended meanwhile.
+    return null;
+  }
+}
