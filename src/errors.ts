@@ -693,6 +693,138 @@ export class SessionRunError extends EspalierError {
 
 // --- engine -------------------------------------------------------------------------------------------------------
 
+/** As many rows run and wait for the model as may. */
+export class OverloadedError extends EspalierError {
+  constructor(rows: number, limit: number, retryAfterSeconds: number) {
+    super({
+      code: 'overloaded',
+      status: 429,
+      message: `${rows} requests run or wait for this model, and no more than ${limit} may. Try again in ${retryAfterSeconds} s.`,
+      details: { rows, limit },
+      retryAfterSeconds,
+    });
+  }
+}
+
+export class EngineRestartingError extends EspalierError {
+  constructor(retryAfterSeconds: number) {
+    super({
+      code: 'engine_restarting',
+      status: 503,
+      message: `The engine process ended and is being started again. Try again in ${retryAfterSeconds} s.`,
+      retryAfterSeconds,
+    });
+  }
+}
+
+/** `how` is the signal or exit code that the engine process ended with. */
+export class EngineDiedError extends EspalierError {
+  constructor(how: string) {
+    super({
+      code: 'engine_died',
+      status: 502,
+      message: `The engine process ended (${how}) while this request ran. It is being started again; send the request again.`,
+      details: { how },
+    });
+  }
+}
+
+export class EngineStoppingError extends EspalierError {
+  constructor() {
+    super({
+      code: 'engine_stopping',
+      status: 503,
+      message: 'The service is shutting down and takes no more requests. Send the request again once it is back.',
+      retryAfterSeconds: 5,
+    });
+  }
+}
+
+/** The engine process died more than once with nothing but this path in it. */
+export class PathQuarantinedError extends EspalierError {
+  constructor(pathDigest: string, deaths: number, retryAfterSeconds: number) {
+    super({
+      code: 'path_quarantined',
+      status: 503,
+      message: `The engine process ended ${deaths} times while it ran nothing but this path, which is therefore not served for another ${retryAfterSeconds} s. Check the last node's adapter, or serve another revision of it.`,
+      details: { pathDigest, deaths },
+      retryAfterSeconds,
+    });
+  }
+}
+
+/** The client reads more slowly than the model writes. */
+export class SlowReaderError extends EspalierError {
+  constructor(unread: number) {
+    super({
+      code: 'slow_reader',
+      status: 408,
+      message: `The answer was given up because ${unread} of its tokens lay unread. Read the stream as it comes, or ask for fewer tokens.`,
+      details: { unread },
+    });
+  }
+}
+
+export class ModelUnloadedError extends EspalierError {
+  constructor(modelDigest: string) {
+    super({
+      code: 'model_unloaded',
+      status: 409,
+      message: `The model ${modelDigest.slice(0, 12)} was unloaded while this request ran or waited. Load it again to use it.`,
+      details: { model: modelDigest },
+    });
+  }
+}
+
+export class ContextLengthExceededError extends EspalierError {
+  constructor(promptTokens: number, maxTokens: number, maxPositions: number) {
+    super({
+      code: 'context_length_exceeded',
+      status: 400,
+      message: `The prompt has ${promptTokens} tokens and ${maxTokens} more are asked for, ${promptTokens + maxTokens} together, but the model has ${maxPositions} positions. Shorten the prompt or ask for fewer tokens.`,
+      param: 'prompt',
+      details: { promptTokens, maxTokens, maxPositions },
+    });
+  }
+}
+
+/** Could not run even alone. */
+export class KvBudgetExceededError extends EspalierError {
+  constructor(promptTokens: number, maxTokens: number, budgetBytes: number) {
+    super({
+      code: 'kv_budget_exceeded',
+      status: 400,
+      message: `The prompt has ${promptTokens} tokens and ${maxTokens} more are asked for: the keys and values of ${promptTokens + maxTokens} positions don't fit into the ${budgetBytes} bytes of ESPALIER_KV_MB. Shorten the prompt, ask for fewer tokens, or raise it.`,
+      param: 'prompt',
+      details: { promptTokens, maxTokens, budgetBytes },
+    });
+  }
+}
+
+/** A path's adapters could not run even alone. */
+export class RankBudgetExceededError extends EspalierError {
+  constructor(rank: number, rankBudget: number) {
+    super({
+      code: 'rank_budget_exceeded',
+      status: 400,
+      message: `The adapters of this path have ${rank} ranks together, and the bank holds ${rankBudget}. Take a shorter path, or raise ESPALIER_BANK_RANKS.`,
+      param: 'model',
+      details: { rank, rankBudget },
+    });
+  }
+}
+
+export class NonFiniteLogitsError extends EspalierError {
+  constructor(pathDigest: string) {
+    super({
+      code: 'non_finite_logits',
+      status: 500,
+      message: `The model computed numbers that are not finite on the path ${pathDigest.slice(0, 12)}. An adapter on it overflows, or two that don't belong together: lower a weight in the path, or serve another revision.`,
+      details: { pathDigest },
+    });
+  }
+}
+
 // --- storage and database -----------------------------------------------------------------------------------------
 
 /** What callers send can be long; a message needs its beginning. */
