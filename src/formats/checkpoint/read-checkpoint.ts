@@ -10,6 +10,7 @@ import {
 } from '../../errors.js';
 import { readJsonFile } from '../json.js';
 import { isWeightDtype, WEIGHT_DTYPES } from '../safetensors/dtype.js';
+import { maxDifference } from '../safetensors/compare.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import { EMBEDDING, expectedTensors, LM_HEAD } from './expected-tensors.js';
 import type { ModelConfig } from './model-config.js';
@@ -121,16 +122,16 @@ async function settleTiedHead(folder: string, config: ModelConfig, stored: Map<s
 }
 
 async function sameValues(folder: string, one: StoredTensor, other: StoredTensor): Promise<boolean> {
-  if (one.dtype !== other.dtype || one.end - one.begin !== other.end - other.begin) return false;
-  const [first, second] = [
-    await SafetensorsFile.open(join(folder, one.file)),
-    await SafetensorsFile.open(join(folder, other.file)),
-  ];
+  const first = await SafetensorsFile.open(join(folder, one.file));
   try {
-    return await first.sameBytes(one.name, second, other.name);
+    const second = await SafetensorsFile.open(join(folder, other.file));
+    try {
+      return (await maxDifference(first, one.name, second, other.name)) === 0;
+    } finally {
+      await second.close();
+    }
   } finally {
     await first.close();
-    await second.close();
   }
 }
 

@@ -7,8 +7,8 @@ import { isWeightDtype, WEIGHT_DTYPES, type WeightDtype } from './dtype.js';
 import { decodeBF16, decodeF16 } from './half.js';
 import { headerLength, LENGTH_BYTES, parseHeader, type SafetensorsHeader, type TensorEntry } from './header.js';
 
-/** Bytes of one read: it keeps below what a read can do at all, and narrow tensors are widened piece by piece. */
-const CHUNK_BYTES = 8 * 1024 * 1024;
+/** Elements of one read: it keeps below what a read can do at all, and narrow tensors are widened piece by piece. */
+const CHUNK_ELEMENTS = 2 * 1024 * 1024;
 
 export class SafetensorsFile {
   readonly file: string;
@@ -42,9 +42,14 @@ export class SafetensorsFile {
     }
   }
 
-  /** The tensor's values, row-major, whatever it is stored as: F32, F16 or BF16. */
-  async readFloat32(name: string): Promise<Float32Array> {
-    const { dtype, begin, end } = this.#entry(name);
+  /** How many numbers a tensor has. */
+  elements(name: string): number {
+    return this.#entry(name).shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Values of a tensor, row-major, whatever it is stored as (F32, F16 or BF16): all, or `count` from `first` on. */
+  async readFloat32(name: string, first = 0, count = this.elements(name) - first): Promise<Float32Array> {
+    const { dtype, begin } = this.#entry(name);
     if (!isWeightDtype(dtype)) {
       const known = WEIGHT_DTYPES.join(', ');
       throw new InvalidFileError(
@@ -52,28 +57,15 @@ export class SafetensorsFile {
         `stores ${JSON.stringify(name)} as ${dtype}; weights are read as ${known}`,
       );
     }
+    if (first < 0 || count < 0 || first + count > this.elements(name)) throw new RangeError(`Outside of ${name}.`);
+    const values = new Float32Array(count);
     const elementBytes = ELEMENT_BYTES[dtype];
-    const values = new Float32Array((end - begin) / elementBytes);
-    for (let at = begin; at < end; at += CHUNK_BYTES) {
-      const bytes = await read(this.#handle, at, Math.min(CHUNK_BYTES, end - at), this.#name);
-      const first = (at - begin) / elementBytes;
-      decode(dtype, bytes, values.subarray(first, first + bytes.length / elementBytes));
+    for (let done = 0; done < count; done += CHUNK_ELEMENTS) {
+      const piece = values.subarray(done, Math.min(done + CHUNK_ELEMENTS, count));
+      const position = begin + (first + done) * elementBytes;
+      decode(dtype, await read(this.#handle, position, piece.length * elementBytes, this.#name), piece);
     }
     return values;
-  }
-
-  /** Whether two tensors are stored as the same bytes. */
-  async sameBytes(name: string, other: SafetensorsFile, otherName: string): Promise<boolean> {
-    const one = this.#entry(name);
-    const two = other.#entry(otherName);
-    const length = one.end - one.begin;
-    if (two.end - two.begin !== length) return false;
-    for (let at = 0; at < length; at += CHUNK_BYTES) {
-      const size = Math.min(CHUNK_BYTES, length - at);
-      const bytes = await read(this.#handle, one.begin + at, size, this.#name);
-      if (Buffer.compare(bytes, await read(other.#handle, two.begin + at, size, other.#name)) !== 0) return false;
-    }
-    return true;
   }
 
   close(): Promise<void> {
