@@ -246,18 +246,6 @@ export class ModelNotFoundError extends EspalierError {
   }
 }
 
-export class ContextLengthExceededError extends EspalierError {
-  constructor(maxPositions: number, promptTokens: number, newTokens: number, param: string) {
-    super({
-      code: 'context_length_exceeded',
-      status: 400,
-      message: `This model's context holds ${maxPositions} tokens, but ${promptTokens + newTokens} are asked for (${promptTokens} in the prompt, ${newTokens} to generate). Shorten the prompt or lower max_tokens.`,
-      param,
-      details: { maxPositions, promptTokens, newTokens },
-    });
-  }
-}
-
 /** A field that would change the output and isn't implemented is never ignored. */
 export class UnsupportedParameterError extends EspalierError {
   constructor(field: string, advice: string) {
@@ -777,12 +765,12 @@ export class ModelUnloadedError extends EspalierError {
 }
 
 export class ContextLengthExceededError extends EspalierError {
-  constructor(promptTokens: number, maxTokens: number, maxPositions: number) {
+  constructor(promptTokens: number, maxTokens: number, maxPositions: number, param = 'prompt') {
     super({
       code: 'context_length_exceeded',
       status: 400,
       message: `The prompt has ${promptTokens} tokens and ${maxTokens} more are asked for, ${promptTokens + maxTokens} together, but the model has ${maxPositions} positions. Shorten the prompt or ask for fewer tokens.`,
-      param: 'prompt',
+      param,
       details: { promptTokens, maxTokens, maxPositions },
     });
   }
