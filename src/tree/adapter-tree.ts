@@ -7,19 +7,13 @@
  * index of its own. Records are kept as they were given, and never changed in place.
  */
 import { DirectedGraph } from 'graphology';
-import {
-  NameTakenError,
-  NodeCycleError,
-  NodeNotFoundError,
-  NodeTooDeepError,
-  PathNotFoundError,
-  TreeStructureError,
-} from '../errors.js';
+import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
 import { nearestPaths } from './nearest.js';
-import { MAX_DEPTH, parsePath, type ParsedPath } from './path.js';
+import { parsePath, type ParsedPath } from './path.js';
 import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
 import { resolve, type AliasLookup } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
+import { checkPlace, isWithin } from './shape.js';
 import { staleness, type Staleness } from './staleness.js';
 import type { TreeNode, TreeView } from './tree-view.js';
 
@@ -98,45 +92,21 @@ export class AdapterTree implements TreeView {
   /** Adds a node, or changes one: another name or parent moves it with all that is below. Its parent comes first. */
   setNode(node: NodeRecord): void {
     this.check(node);
-    const before = this.treeNode(node.id);
+    const before = this.node(node.id);
     if (!before) {
       this.#graph.addNode(node.id, { record: node, revisions: NONE });
       if (node.parentId !== null) this.#connect(node, node.parentId);
       return;
     }
     this.#graph.setNodeAttribute(node.id, 'record', node);
-    if (node.parentId === null) return;
-    if (before.record.parentId === node.parentId && before.record.name === node.name) return;
-    this.#disconnect(before.record);
+    if (node.parentId === null || (before.parentId === node.parentId && before.name === node.name)) return;
+    this.#disconnect(before);
     this.#connect(node, node.parentId);
   }
 
   /** Throws what `setNode` would throw, and changes nothing: for asking before a row is written. */
   check(node: NodeRecord): void {
-    const before = this.treeNode(node.id)?.record;
-    if (before && before.modelId !== node.modelId) {
-      throw new TreeStructureError(
-        `"${this.pathOf(node.id)}" can't leave its model. Push its adapter to the other one.`,
-      );
-    }
-    if (before && (before.parentId === null) !== (node.parentId === null)) {
-      throw new TreeStructureError(`"${this.pathOf(node.id)}" can't become or stop being the root of its tree.`);
-    }
-    if (node.parentId === null) return;
-    const parent = this.treeNode(node.parentId)?.record;
-    if (!parent) throw new NodeNotFoundError(node.parentId);
-    if (parent.modelId !== node.modelId) {
-      throw new TreeStructureError(`"${node.name}" and its parent "${this.pathOf(parent.id)}" must be of one model.`);
-    }
-    const sibling = this.child(parent.id, node.name);
-    if (sibling && sibling.record.id !== node.id) throw new NameTakenError(this.pathOf(sibling.record.id));
-    if (before && this.isWithin(parent.id, node.id)) {
-      throw new NodeCycleError(this.pathOf(node.id), this.pathOf(parent.id));
-    }
-    const depth = this.#depth(parent.id) + 1;
-    if (before && depth <= this.#depth(node.id)) return;
-    const height = before ? this.#height(node.id) : 0;
-    if (depth + height > MAX_DEPTH) throw new NodeTooDeepError(`${this.pathOf(parent.id)}/${node.name}`, MAX_DEPTH);
+    checkPlace(this, node);
   }
 
   /** A node without children, and its revisions. */
@@ -201,16 +171,13 @@ export class AdapterTree implements TreeView {
     const stack = start ? [start] : [];
     for (let node = stack.pop(); node; node = stack.pop()) {
       yield node;
-      stack.push(...this.children(node.id).reverse());
+      for (const child of this.children(node.id).reverse()) stack.push(child);
     }
   }
 
   /** Whether `id` is `ancestorId` or lies below it. */
   isWithin(id: string, ancestorId: string): boolean {
-    for (let at: string | null = id; at !== null; at = this.node(at)?.parentId ?? null) {
-      if (at === ancestorId) return true;
-    }
-    return false;
+    return isWithin(this, id, ancestorId);
   }
 
   pathOf(id: string): string {
@@ -280,22 +247,6 @@ export class AdapterTree implements TreeView {
 
   #disconnect(node: NodeRecord): void {
     if (node.parentId !== null) this.#graph.dropEdge(edgeKey(node.parentId, node.name));
-  }
-
-  /** Segments after the model. */
-  #depth(id: string): number {
-    let depth = -1;
-    for (let at: string | null = id; at !== null; at = this.node(at)?.parentId ?? null) depth++;
-    return depth;
-  }
-
-  /** Levels below a node. */
-  #height(id: string): number {
-    let height = -1;
-    for (let level = [id]; level.length > 0; height++) {
-      level = level.flatMap((at) => this.#graph.outNeighbors(at));
-    }
-    return height;
   }
 
   /** Rows from a database could hold a ring, which no walk from a root would ever reach. */

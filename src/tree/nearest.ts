@@ -14,42 +14,36 @@ const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789._-';
 
 /** `names`: the path that was asked for, model first. */
 export function nearestPaths(tree: TreeView, names: readonly string[]): string[] {
-  const wanted = names.join('/');
-  const candidates = new Set<string>();
-
   const depth = deepestExisting(tree, names);
-  if (depth === 0) {
-    for (const model of take(tree.models(), MAX_VISITED)) candidates.add([model.name, ...names.slice(1)].join('/'));
-  } else {
-    const parent = nodeAt(tree, names.slice(0, depth));
-    const prefix = names.slice(0, depth).join('/');
-    const rest = names.slice(depth + 1);
-    for (const sibling of parent ? siblings(tree, parent, names[depth] ?? '') : []) {
-      candidates.add([prefix, sibling, ...rest].join('/'));
-    }
+  const candidates = new Set<string>();
+  for (const name of depth === 0 ? modelNames(tree) : siblings(tree, names.slice(0, depth), names[depth] ?? '')) {
+    const there = [...names.slice(0, depth), name, ...names.slice(depth + 1)];
+    // What follows the near name is kept as far as it exists.
+    candidates.add(there.slice(0, deepestExisting(tree, there)).join('/'));
   }
   for (const path of endingIn(tree, names)) candidates.add(path);
 
-  // Only what exists is suggested: what follows a near sibling is kept as far as it is there.
-  const existing = new Set([...candidates].map((path) => longestExisting(tree, path)));
-  const limit = Math.max(2, Math.floor(wanted.length * 0.4));
-  return [...existing]
-    .filter((path) => path !== '')
-    .map((path) => ({ path, score: scoreOf(path, wanted, names.at(-1) ?? '') }))
-    .filter(({ score }) => score <= limit)
-    .sort((a, b) => a.score - b.score || a.path.localeCompare(b.path))
+  const limit = Math.max(2, Math.floor(names.slice(depth).join('/').length / 3));
+  return [...candidates]
+    .map((path) => ({ path, edits: editsBetween(path, names) }))
+    .filter(({ edits }) => edits <= limit)
+    .sort((a, b) => a.edits - b.edits || b.path.length - a.path.length || a.path.localeCompare(b.path))
     .slice(0, MAX_SUGGESTIONS)
     .map(({ path }) => path);
 }
 
-/** Edits, but a path that ends in the very name asked for is always near. */
-function scoreOf(path: string, wanted: string, leaf: string): number {
-  const edits = distance(path, wanted);
-  return path.endsWith(`/${leaf}`) ? Math.min(edits, 1) : edits;
+/** Over as many names as the candidate has; a path that ends in the very name that was asked for is always near. */
+function editsBetween(path: string, names: readonly string[]): number {
+  const edits = distance(path, names.slice(0, path.split('/').length).join('/'));
+  return path.endsWith(`/${names.at(-1) ?? ''}`) ? Math.min(edits, 1) : edits;
 }
 
-function siblings(tree: TreeView, parent: TreeNode, wanted: string): string[] {
-  const id = parent.record.id;
+function* modelNames(tree: TreeView): Generator<string> {
+  for (const { name } of take(tree.models(), MAX_VISITED)) yield name;
+}
+
+function siblings(tree: TreeView, parent: readonly string[], wanted: string): string[] {
+  const id = nodeAt(tree, parent)?.record.id ?? '';
   if (tree.childCount(id) > MAX_VISITED) return [...oneEditAway(wanted)].filter((name) => tree.child(id, name));
   const names: string[] = [];
   tree.visitChildren(id, (child) => {
@@ -95,11 +89,6 @@ function deepestExisting(tree: TreeView, names: readonly string[]): number {
   let depth = 0;
   while (depth < names.length && nodeAt(tree, names.slice(0, depth + 1))) depth++;
   return depth;
-}
-
-function longestExisting(tree: TreeView, path: string): string {
-  const names = path.split('/');
-  return names.slice(0, deepestExisting(tree, names)).join('/');
 }
 
 function nodeAt(tree: TreeView, names: readonly string[]): TreeNode | undefined {

@@ -1,0 +1,115 @@
+/** A small registry in plain arrays: what the tree mirrors, and what a naive walk reads. */
+import { EspalierError } from '../../../src/errors.js';
+import type { ModelRecord, NodeRecord, ParentPolicy, RevisionRecord } from '../../../src/tree/records.js';
+import type { AdapterTree } from '../../../src/tree/adapter-tree.js';
+
+export class Rows {
+  readonly models: ModelRecord[] = [];
+  readonly nodes = new Map<string, NodeRecord>();
+  readonly revisions = new Map<string, RevisionRecord>();
+  readonly #trees: AdapterTree[];
+
+  /** What is written here is written into `trees`, too, first: what a tree refuses isn't written. */
+  constructor(...trees: AdapterTree[]) {
+    this.#trees = trees;
+  }
+
+  model(name: string): NodeRecord {
+    const model = { id: `model-${name}`, name, digest: `base-${name}`, rootNodeId: `root-${name}` };
+    for (const tree of this.#trees) tree.setModel(model);
+    this.models.push(model);
+    return this.set({
+      id: model.rootNodeId,
+      modelId: model.id,
+      parentId: null,
+      name,
+      policy: 'pinned',
+      disabled: false,
+      detached: false,
+      headId: null,
+    });
+  }
+
+  add(parent: NodeRecord, name: string, policy: ParentPolicy = 'pinned'): NodeRecord {
+    return this.set({
+      id: `node-${this.nodes.size}`,
+      modelId: parent.modelId,
+      parentId: parent.id,
+      name,
+      policy,
+      disabled: false,
+      detached: false,
+      headId: null,
+    });
+  }
+
+  set(node: NodeRecord): NodeRecord {
+    for (const tree of this.#trees) tree.setNode(node);
+    this.nodes.set(node.id, node);
+    return node;
+  }
+
+  change(id: string, change: Partial<NodeRecord>): NodeRecord {
+    return this.set({ ...this.node(id), ...change });
+  }
+
+  /** A new revision, trained on the parent's head unless told; the first becomes the head. */
+  push(nodeId: string, trainedOnId: string | null = this.headOfParent(nodeId)): RevisionRecord {
+    const node = this.node(nodeId);
+    const revision: RevisionRecord = {
+      id: `revision-${this.revisions.size}`,
+      nodeId,
+      number: this.revisionsOf(nodeId).length + 1,
+      digest: `digest-${this.revisions.size}`,
+      trainedOnId,
+      rank: 8,
+      bytes: 100,
+      configBlob: 'config',
+      weightsBlob: `weights-${this.revisions.size}`,
+    };
+    for (const tree of this.#trees) tree.setRevision(revision);
+    this.revisions.set(revision.id, revision);
+    this.change(nodeId, { headId: node.headId ?? revision.id, detached: false });
+    return revision;
+  }
+
+  node(id: string): NodeRecord {
+    return this.nodes.get(id)!;
+  }
+
+  revisionsOf(nodeId: string): RevisionRecord[] {
+    return [...this.revisions.values()].filter((revision) => revision.nodeId === nodeId);
+  }
+
+  childrenOf(nodeId: string): NodeRecord[] {
+    return [...this.nodes.values()].filter((node) => node.parentId === nodeId);
+  }
+
+  /** Root to leaf. */
+  lineage(id: string): NodeRecord[] {
+    const node = this.node(id);
+    return node.parentId === null ? [node] : [...this.lineage(node.parentId), node];
+  }
+
+  pathOf(id: string): string {
+    return this.lineage(id)
+      .map(({ name }) => name)
+      .join('/');
+  }
+
+  headOfParent(nodeId: string): string | null {
+    const { parentId } = this.node(nodeId);
+    return parentId === null ? null : this.node(parentId).headId;
+  }
+}
+
+/** The code of the error that refuses it, or null. */
+export function refusal(action: () => unknown): string | null {
+  try {
+    action();
+    return null;
+  } catch (error) {
+    if (error instanceof EspalierError) return error.code;
+    throw error;
+  }
+}
