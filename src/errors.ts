@@ -500,6 +500,32 @@ export class TrainedOnError extends EspalierError {
   }
 }
 
+/** Reading an adapter took too long, or ended its worker. */
+export class AdapterUnreadableError extends EspalierError {
+  constructor(reason: string, cause: unknown) {
+    super(
+      {
+        code: 'adapter_unreadable',
+        status: 422,
+        message: `The adapter could not be checked: ${reason}. Check that its files are whole, and that its size is what it should be.`,
+      },
+      { cause },
+    );
+  }
+}
+
+/** Adapters that wait for their check. */
+export class PushOverloadedError extends EspalierError {
+  constructor() {
+    super({
+      code: 'overloaded',
+      status: 429,
+      message: 'Too many adapters are waiting to be checked. Try again later.',
+      retryAfterSeconds: 5,
+    });
+  }
+}
+
 /** A move that gives what is moved other ancestors' adapters. */
 export class MoveChangesSumsError extends EspalierError {
   constructor(path: string, target: string, affected: readonly string[]) {
@@ -605,6 +631,18 @@ export class AdapterWithoutEffectError extends EspalierError {
       status: 400,
       message:
         'This adapter would change nothing: in every module A, B or the scale is zero, as in an adapter that was never trained. Check that the right checkpoint was saved.',
+    });
+  }
+}
+
+/** The files of an imported model aren't those that it was imported from. */
+export class ModelFilesChangedError extends EspalierError {
+  constructor(folder: string, file: string, what: string) {
+    super({
+      code: 'model_files_changed',
+      status: 500,
+      message: `"${file}" of the imported model in "${folder}" ${what} since its import, so it isn't loaded: it would be another model under the same digest. Import the checkpoint again.`,
+      details: { file },
     });
   }
 }
@@ -802,6 +840,18 @@ export class RankBudgetExceededError extends EspalierError {
   }
 }
 
+/** Scale and B are each in range, and their product is not. */
+export class NonFiniteAdapterError extends EspalierError {
+  constructor(digest: string, module: string) {
+    super({
+      code: 'non_finite_adapter',
+      status: 400,
+      message: `Adapter ${digest.slice(0, 12)} has values for ${module} that are not finite once its scale is multiplied in. Lower lora_alpha, or use an earlier state of the training.`,
+      details: { digest, module },
+    });
+  }
+}
+
 export class NonFiniteLogitsError extends EspalierError {
   constructor(pathDigest: string) {
     super({
@@ -814,6 +864,29 @@ export class NonFiniteLogitsError extends EspalierError {
 }
 
 // --- storage and database -----------------------------------------------------------------------------------------
+
+/** The disk can't take what was to be written. */
+export class StorageFullError extends EspalierError {
+  constructor(what: string, cause: unknown) {
+    super(
+      {
+        code: 'storage_full',
+        status: 507,
+        message: `There is no room on the disk for ${what}. Nothing was kept of it. Make room where the data folder lies (ESPALIER_DATA), then try again.`,
+      },
+      { cause },
+    );
+  }
+}
+
+/** Disk full, quota used up, or a file larger than the file system or the process may make it. */
+const OUT_OF_ROOM = new Set(['ENOSPC', 'EDQUOT', 'EFBIG']);
+
+/** The error that callers get for what writing threw. */
+export function explainWriteError(what: string, error: unknown): unknown {
+  const full = error instanceof Error && 'code' in error && OUT_OF_ROOM.has(String(error.code));
+  return full ? new StorageFullError(what, error) : error;
+}
 
 /** What callers send can be long; a message needs its beginning. */
 function clip(text: string): string {

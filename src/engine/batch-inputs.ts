@@ -1,0 +1,100 @@
+/** The inputs of a run that are small and made anew: ids, positions, attention bias, logit positions, rank masks. */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { PROJECTIONS } from '../formats/checkpoint/modules.js';
+import { ATTENTION_BIAS, INPUT_IDS, LOGIT_POSITIONS, loraMask, MASKED, POSITION_IDS } from '../graph/ports.js';
+import { float32, type InputTensor, int64 } from './ort.js';
+import type { RankFeed } from './rank-rows.js';
+import type { RunnerRow } from './runner.js';
+
+export interface Batch {
+  /** In the order of the logits. */
+  rows: readonly RunnerRow[];
+  /** The same, in the order in which they lie in the cache. */
+  ordered: readonly RunnerRow[];
+  /** T */
+  tokens: number;
+  /** S */
+  capacity: number;
+  /** One for each of `PROJECTIONS`. */
+  ranks: readonly RankFeed[];
+}
+
+export class BatchInputs {
+  readonly #config: ModelConfig;
+  /** Grows to the largest bias so far, and is filled anew for each run. */
+  #bias = new Float32Array(0);
+
+  constructor(config: ModelConfig) {
+    this.#config = config;
+  }
+
+  build(batch: Batch, feeds: Record<string, InputTensor>): void {
+    const { rows, ordered, tokens, ranks } = batch;
+    const ids = new BigInt64Array(ordered.length * tokens);
+    const positions = new BigInt64Array(ordered.length * tokens);
+    for (const [b, row] of ordered.entries()) {
+      for (let t = 0; t < row.tokens.length; t++) {
+        ids[b * tokens + t] = BigInt(row.tokens[t] as number);
+        positions[b * tokens + t] = BigInt(row.start + t);
+      }
+    }
+    const wanted = rows.flatMap((row) => row.logitsAt.map((at) => BigInt(ordered.indexOf(row) * tokens + at)));
+    feeds[INPUT_IDS] = int64(ids, [ordered.length, tokens]);
+    feeds[POSITION_IDS] = int64(positions, [ordered.length, tokens]);
+    feeds[LOGIT_POSITIONS] = int64(BigInt64Array.from(wanted), [wanted.length]);
+    feeds[ATTENTION_BIAS] = this.#attentionBias(batch);
+    for (const [i, projection] of PROJECTIONS.entries()) {
+      const feed = ranks[i] as RankFeed;
+      feeds[loraMask(projection)] =
+        projection === 'lm_head'
+          ? rankMask(
+              rows.flatMap((row) => row.logitsAt.map(() => row)),
+              feed,
+            )
+          : rankMask(
+              ordered.flatMap((row) => Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null))),
+              feed,
+            );
+    }
+  }
+
+  /** [B, 1, Q, S + T]: Q = 1 when T = 1, else g·T. A token sees the row's past and, of the new ones, up to itself. */
+  #attentionBias({ ordered, tokens, capacity }: Batch): InputTensor {
+    const width = capacity + tokens;
+    const queries = tokens === 1 ? 1 : (this.#config.heads / this.#config.kvHeads) * tokens;
+    const length = ordered.length * queries * width;
+    if (this.#bias.length < length) this.#bias = new Float32Array(length);
+    const bias = this.#bias;
+    for (const [b, { start }] of ordered.entries()) {
+      const begin = b * queries * width;
+      for (let t = 0; t < tokens; t++) {
+        const at = begin + t * width;
+        // Rows without a past may be fed none.
+        bias.fill(0, at, at + Math.min(start, capacity));
+        bias.fill(MASKED, at + Math.min(start, capacity), at + capacity);
+        bias.fill(0, at + capacity, at + capacity + t + 1);
+        bias.fill(MASKED, at + capacity + t + 1, at + width);
+      }
+      for (let copy = tokens; copy < queries; copy += tokens) {
+        bias.copyWithin(begin + copy * width, begin, begin + tokens * width);
+      }
+    }
+    return float32(bias.subarray(0, length), [ordered.length, 1, queries, width]);
+  }
+}
+
+/** The weight of each rank row for each token: [tokens, R]. A padding token (null) has none. */
+function rankMask(tokens: readonly (RunnerRow | null)[], { rows, spans }: RankFeed): InputTensor {
+  const mask = new Float32Array(tokens.length * rows);
+  if (rows === 0) return float32(mask, [tokens.length, 0]);
+  for (const [n, row] of tokens.entries()) {
+    for (const { digest, weight } of row?.adapters ?? []) {
+      const span = spans.get(digest);
+      if (span === undefined) continue;
+      const begin = n * rows + span.offset;
+      // A revision may stand at two nodes of a path.
+      for (let r = begin; r < begin + span.rank; r++) mask[r] = (mask[r] as number) + weight;
+    }
+  }
+  return float32(mask, [tokens.length, rows]);
+}

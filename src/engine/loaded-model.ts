@@ -1,0 +1,84 @@
+/** A base model that is loaded: session, KV cache and adapter bank, and the runner over them. */
+import { join } from 'node:path';
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { linearModules } from '../formats/checkpoint/modules.js';
+import { readModelConfig } from '../formats/checkpoint/read-checkpoint.js';
+import { MODEL_FILE } from '../graph/model-file.js';
+import { AdapterBank } from './adapter-bank.js';
+import { loadAdapter } from './adapter-loader.js';
+import { ByteBudget } from './byte-budget.js';
+import { HostCache } from './host-cache.js';
+import { KvCache } from './kv-cache.js';
+import { Session } from './ort.js';
+import type { EngineLimits, ModelSource } from './protocol.js';
+import { type RowLogits, Runner, type RunnerRow } from './runner.js';
+
+/** What the models of one engine share: make one, and load each with it. */
+export class EngineMemory {
+  readonly kv: ByteBudget;
+  readonly host: HostCache;
+
+  constructor({ kvBudgetBytes, hostBudgetBytes }: Pick<EngineLimits, 'kvBudgetBytes' | 'hostBudgetBytes'>) {
+    this.kv = new ByteBudget(kvBudgetBytes);
+    this.host = new HostCache(hostBudgetBytes);
+  }
+}
+
+export class LoadedModel {
+  readonly source: ModelSource;
+  readonly config: ModelConfig;
+  readonly kv: KvCache;
+  readonly bank: AdapterBank;
+  /** Of the weights in memory, which are float32. */
+  readonly bytes: number;
+  readonly #session: Session;
+  readonly #runner: Runner;
+
+  private constructor(
+    source: ModelSource,
+    config: ModelConfig,
+    session: Session,
+    limits: EngineLimits,
+    memory: EngineMemory,
+  ) {
+    this.source = source;
+    this.config = config;
+    this.bytes = weightBytes(config);
+    this.kv = new KvCache(config, config.maxPositions, memory.kv, limits.maxRows);
+    this.bank = new AdapterBank(config, {
+      rankBudget: limits.bankRankBudget,
+      host: memory.host,
+      source: (use) => loadAdapter(use, config),
+    });
+    this.#session = session;
+    this.#runner = new Runner(config, session, this.kv, this.bank);
+  }
+
+  static async load(
+    source: ModelSource,
+    limits: EngineLimits,
+    memory: EngineMemory = new EngineMemory(limits),
+  ): Promise<LoadedModel> {
+    const config = await readModelConfig(source.folder);
+    const session = await Session.load(join(source.folder, MODEL_FILE), { threads: limits.threads });
+    return new LoadedModel(source, config, session, limits, memory);
+  }
+
+  /** Rows of one KV capacity, or rows that all start at 0. Returns what each asked for, in order. */
+  run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
+    return this.#runner.run(rows);
+  }
+
+  /** Frees everything. No run may be under way, and none may follow. */
+  async release(): Promise<void> {
+    this.kv.dispose();
+    this.bank.dispose();
+    await this.#session.release();
+  }
+}
+
+function weightBytes(config: ModelConfig): number {
+  const embedding = config.vocabSize * config.hiddenSize;
+  const linears = linearModules(config).reduce((sum, module) => sum + module.inFeatures * module.outFeatures, 0);
+  return (linears + (config.tiedEmbeddings ? 0 : embedding)) * Float32Array.BYTES_PER_ELEMENT;
+}

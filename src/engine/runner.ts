@@ -1,0 +1,125 @@
+/**
+ * Rows → logits: builds the feeds of one run, runs the session, and puts the new K and V into the cache. No queue here.
+ *
+ * A run has one T (rows are padded on the right) and one S. Rows without a past run with S = 0 whatever their capacity.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import type { AdapterBank } from './adapter-bank.js';
+import { BatchInputs } from './batch-inputs.js';
+import { allFinite } from './finite.js';
+import type { KvCache } from './kv-cache.js';
+import type { InputTensor, Session } from './ort.js';
+import { LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
+import { float32 } from './ort.js';
+import type { AdapterUse } from './protocol.js';
+
+/** What one row adds in a run. */
+export interface RunnerRow {
+  /** Its name in the KV cache, where it must have capacity for start + tokens. */
+  row: string;
+  /** New tokens, at least one. */
+  tokens: readonly number[];
+  /** Position of the first of them: how many the cache has. */
+  start: number;
+  /** Root to leaf, all acquired. Keep the same array while nothing changes: what is built for it is reused. */
+  adapters: readonly AdapterUse[];
+  /** Indices into `tokens`, ascending, whose logits are wanted; may be empty. */
+  logitsAt: readonly number[];
+}
+
+export interface RowLogits {
+  /** [logitsAt.length, vocab] */
+  logits: Float32Array;
+  /**
+   * False when this row's own numbers overflowed, even run alone: its logits mean nothing and it must end. A row that
+   * another one's adapter would have harmed is run again without it, and is true.
+   */
+  finite: boolean;
+}
+
+export class Runner {
+  readonly #config: ModelConfig;
+  readonly #session: Session;
+  readonly #kv: KvCache;
+  readonly #bank: AdapterBank;
+  readonly #inputs: BatchInputs;
+  /** Empty pasts, by number of rows. */
+  readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
+
+  constructor(config: ModelConfig, session: Session, kv: KvCache, bank: AdapterBank) {
+    this.#config = config;
+    this.#session = session;
+    this.#kv = kv;
+    this.#bank = bank;
+    this.#inputs = new BatchInputs(config);
+  }
+
+  /** Rows of one KV capacity, or rows that all start at 0. Returns what each row asked for, in order. */
+  async run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
+    if (rows.length === 0) return [];
+    const results = await this.#runOnce(rows, false);
+    for (const [i, result] of results.entries()) {
+      const row = rows[i];
+      if (result.finite || row === undefined) continue;
+      // 0 × Inf is NaN: in the shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
+      results.splice(i, 1, ...(await this.#runOnce([row], true)));
+    }
+    return results;
+  }
+
+  async #runOnce(rows: readonly RunnerRow[], alone: boolean): Promise<RowLogits[]> {
+    const { ordered, past, capacity } = this.#place(rows);
+    const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
+    const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
+    const ranks = this.#bank.feed(digests, rows.length * tokens, alone);
+    const feeds = Object.fromEntries<InputTensor>(past);
+    for (const { tensors } of ranks) for (const [name, tensor] of tensors) feeds[name] = tensor;
+    this.#inputs.build({ rows, ordered, tokens, capacity, ranks }, feeds);
+
+    const outputs = await this.#session.run(feeds, [LOGITS, NEW_K, NEW_V]);
+    const [logits, k, v] = [outputs[LOGITS], outputs[NEW_K], outputs[NEW_V]].map((output) => {
+      if (output === undefined) throw new Error('the graph lacks an output');
+      return output.data;
+    }) as [Float32Array, Float32Array, Float32Array];
+    const newElements = k.length / rows.length;
+    let at = 0;
+    return rows.map((row) => {
+      const from = at;
+      at += row.logitsAt.length * this.#config.vocabSize;
+      const index = ordered.indexOf(row);
+      const finite =
+        allFinite(logits, from, at) &&
+        allFinite(k, index * newElements, (index + 1) * newElements) &&
+        allFinite(v, index * newElements, (index + 1) * newElements);
+      if (finite) this.#kv.bucket(row.row).write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
+      return { logits: logits.subarray(from, at), finite };
+    });
+  }
+
+  /** The order in which the rows lie in the cache, and what of it they are fed. */
+  #place(rows: readonly RunnerRow[]): {
+    ordered: readonly RunnerRow[];
+    past: readonly (readonly [string, InputTensor])[];
+    capacity: number;
+  } {
+    if (rows.every(({ start }) => start === 0)) {
+      return { ordered: rows, past: this.#emptyPast(rows.length), capacity: 0 };
+    }
+    const bucket = this.#kv.bucket((rows[0] as RunnerRow).row);
+    const first = bucket.gather(rows.map(({ row }) => row));
+    const ordered = [...rows].sort((one, other) => bucket.slotOf(one.row) - bucket.slotOf(other.row));
+    return { ordered, past: bucket.feed(first, rows.length), capacity: bucket.capacity };
+  }
+
+  #emptyPast(rows: number): readonly (readonly [string, InputTensor])[] {
+    const { layers, kvHeads, headDim } = this.#config;
+    const known = this.#noPast.get(rows);
+    if (known !== undefined) return known;
+    const past = Array.from({ length: layers }, (_, layer) => [
+      [pastK(layer), float32(new Float32Array(0), [rows, kvHeads, headDim, 0])] as const,
+      [pastV(layer), float32(new Float32Array(0), [rows, kvHeads, 0, headDim])] as const,
+    ]).flat();
+    this.#noPast.set(rows, past);
+    return past;
+  }
+}
