@@ -5,6 +5,7 @@ export default tseslint.config(
   {
     ignores: [
       'dist/',
+      'dist-bench/',
       'node_modules/',
       'src/database/generated/',
       'src/formats/onnx/onnx_pb.ts',

@@ -74,14 +74,18 @@ function endingIn(tree: TreeView, names: readonly string[]): string[] {
   const queue: string[] = [];
   const named = tree.model(names[0] ?? '');
   for (const model of named ? [named] : take(tree.models(), MAX_VISITED)) queue.push(model.rootNodeId);
-  for (let i = 0; i < queue.length && i < MAX_VISITED; i++) {
-    tree.visitChildren(queue[i] ?? '', (child) => {
-      if (child.record.name === leaf) found.push(tree.pathOf(child.record.id));
+  for (let i = 0; i < queue.length && queue.length < MAX_VISITED && found.length < MAX_SUGGESTIONS; i++) {
+    const id = queue[i] ?? '';
+    const match = tree.child(id, leaf);
+    if (match) found.push(tree.pathOf(match.record.id));
+    // Even to begin listing very many children takes long.
+    if (tree.childCount(id) > MAX_VISITED) continue;
+    tree.visitChildren(id, (child) => {
       queue.push(child.record.id);
       return queue.length >= MAX_VISITED;
     });
   }
-  return found.slice(0, MAX_SUGGESTIONS);
+  return found;
 }
 
 /** How many of `names` name something that exists. */

@@ -11,10 +11,11 @@ export interface DigestedStep {
   revision: { digest: string } | null;
 }
 
+/** Digests are hex, so nothing in them needs escaping, and the JSON can be written as it comes. */
 export function pathDigest(baseDigest: string, steps: readonly DigestedStep[]): string {
-  const terms: [string, number][] = [];
+  let terms = '';
   for (const { revision, weight } of steps) {
-    if (revision !== null && weight !== 0) terms.push([revision.digest, weight]);
+    if (revision !== null && weight !== 0) terms += `${terms && ','}["${revision.digest}",${weight}]`;
   }
-  return crypto.hash('sha256', JSON.stringify([baseDigest, terms]), 'hex');
+  return crypto.hash('sha256', `["${baseDigest}",[${terms}]]`, 'hex');
 }

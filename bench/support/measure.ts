@@ -1,0 +1,26 @@
+/** What the benchmarks share: flags, quantiles and a plain table. */
+
+/** `--name=value` from the command line. */
+export function flag(name: string, fallback: number): number {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
+  if (given === undefined) return fallback;
+  const value = Number(given);
+  if (!Number.isFinite(value)) throw new Error(`--${name}=${given} is no number.`);
+  return value;
+}
+
+/** The value under which the share `q` of the samples lies (nearest rank). */
+export function quantile(samples: Float64Array, q: number): number {
+  const sorted = samples.toSorted();
+  return sorted[Math.max(0, Math.ceil(sorted.length * q) - 1)] ?? NaN;
+}
+
+export function collectGarbage(): void {
+  if (!globalThis.gc) throw new Error('Run this with --expose-gc, as `npm run bench` does.');
+  globalThis.gc();
+}
+
+export function printTable(rows: readonly (readonly [string, string])[]): void {
+  const width = Math.max(...rows.map(([label]) => label.length));
+  for (const [label, value] of rows) process.stdout.write(`${label.padEnd(width)}  ${value}\n`);
+}
