@@ -649,7 +649,12 @@ export class ModelFilesChangedError extends EspalierError {
 
 /** No such file, told apart from a disk that can't be read. */
 export function isMissingFile(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+  return (
+    typeof error === 'object' &&
+    error !== null &&
+    'code' in error &&
+    (error.code === 'ENOENT' || error.code === 'ENOTDIR')
+  );
 }
 
 // --- graph --------------------------------------------------------------------------------------------------------
