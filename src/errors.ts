@@ -246,18 +246,6 @@ export class ModelNotFoundError extends EspalierError {
   }
 }
 
-/** A field that would change the output and isn't implemented is never ignored. */
-export class UnsupportedParameterError extends EspalierError {
-  constructor(field: string, advice: string) {
-    super({
-      code: 'unsupported_parameter',
-      status: 400,
-      message: `"${field}" is not supported${advice === '' ? '' : `: ${advice}`}. Leave it out.`,
-      param: field,
-    });
-  }
-}
-
 // --- access -----------------------------------------------------------------------------------------------------
 
 export class InvalidApiKeyError extends EspalierError {

@@ -135,12 +135,11 @@ async function sameValues(folder: string, one: StoredTensor, other: StoredTensor
   }
 }
 
-/** Hub id or path that the config was loaded from, the folder's name, and the id that a hub cache's folder stands for. */
+/** The folder's name, or the id that a folder of a hub cache stands for; and what the config says it was loaded from. */
 async function findOrigins(folder: string, json: unknown): Promise<string[]> {
   const real = await realpath(folder);
-  const origins = [basename(real)];
-  const cached = /^models--(.+)--(.+)$/.exec(basename(dirname(dirname(real))));
-  if (cached?.[1] !== undefined && cached[2] !== undefined) origins.push(`${cached[1]}/${cached[2]}`);
+  const [, owner, name] = /^models--(.+?)--(.+)$/.exec(basename(dirname(dirname(real)))) ?? [];
+  const origins = [owner === undefined || name === undefined ? basename(real) : `${owner}/${name}`];
   const { _name_or_path: loadedFrom } = json as Record<string, unknown>;
   if (typeof loadedFrom === 'string' && loadedFrom !== '') origins.push(loadedFrom);
   return [...new Set(origins)];

@@ -65,7 +65,9 @@ describe('readJsonFile', () => {
     const folder = await newFolder();
     await writeFile(join(folder, 'long'), '[1,2,3,4,5,6]');
     await expect(readJsonFile(join(folder, 'none'), source)).rejects.toThrow('config.json is missing.');
-    await expect(readJsonFile(join(folder, 'long'), source)).rejects.toThrow('config.json is 13 bytes long; at most 10');
+    await expect(readJsonFile(join(folder, 'long'), source)).rejects.toThrow(
+      'config.json is 13 bytes long; at most 10',
+    );
     await expect(readJsonFile(folder, source)).rejects.toThrow('config.json is not a file.');
   });
 });

@@ -105,7 +105,9 @@ describe('SafetensorsFile', () => {
     const opened = await SafetensorsFile.open(file);
     try {
       expect(await opened.readFloat32('half')).toEqual(Float32Array.of(1, -3.140625));
-      await expect(opened.readFloat32('ids')).rejects.toThrow('stores "ids" as I64; weights are read as F32, F16, BF16');
+      await expect(opened.readFloat32('ids')).rejects.toThrow(
+        'stores "ids" as I64; weights are read as F32, F16, BF16',
+      );
     } finally {
       await opened.close();
     }
