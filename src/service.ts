@@ -59,6 +59,7 @@ export class Service {
     const adapter = createAdapter(config, logger, lifecycle);
     authenticateRequests(adapter.getInstance(), await ApiKeys.load(database, logger));
     const platform = { config, logger, lifecycle, database, blobs, engine };
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class
     this.#app = await NestFactory.create<NestFastifyApplication>(AppModule.on(platform), adapter, {
       logger: new NestLog(logger),
       bodyParser: false,

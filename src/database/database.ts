@@ -24,6 +24,7 @@ export class Database {
   readonly client: PrismaClient;
   readonly description: string;
   readonly #driver: Driver;
+  #closing: Promise<void> | null = null;
 
   constructor(driver: Driver) {
     this.#driver = driver;
@@ -34,7 +35,7 @@ export class Database {
       query: {
         $allOperations: async ({ args, query }) => {
           try {
-            return await query(args);
+            return (await query(args)) as unknown;
           } catch (error) {
             throw explainDatabaseError(error);
           }
@@ -79,8 +80,8 @@ export class Database {
     }
   }
 
-  async close(): Promise<void> {
-    await this.client.$disconnect();
-    await this.#driver.close();
+  close(): Promise<void> {
+    this.#closing ??= this.client.$disconnect().then(() => this.#driver.close());
+    return this.#closing;
   }
 }

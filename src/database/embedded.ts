@@ -18,7 +18,9 @@ export async function openEmbedded(folder: string): Promise<Driver> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     const server = await PGlite.create(folder);
     const migrated = await migrate({
-      script: async (sql) => void (await server.exec(sql)),
+      script: async (sql) => {
+        await server.exec(sql);
+      },
       query: async (sql, parameters) => (await server.query<Record<string, unknown>>(sql, parameters)).rows,
     });
     return { adapter: new PrismaPGlite(server), description, migrated, close: () => server.close() };

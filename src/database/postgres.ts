@@ -47,7 +47,9 @@ async function migratePool(pool: pg.Pool, schema: string): Promise<string[]> {
     await client.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
     if (schema !== 'public') await client.query(`CREATE SCHEMA IF NOT EXISTS ${client.escapeIdentifier(schema)}`);
     return await migrate({
-      script: async (sql) => void (await client.query(sql)),
+      script: async (sql) => {
+        await client.query(sql);
+      },
       query: async (sql, parameters) => (await client.query<Record<string, unknown>>(sql, parameters)).rows,
     });
   } finally {

@@ -5,7 +5,6 @@ import {
   BodyTooLargeError,
   EspalierError,
   InternalError,
-  InvalidJsonError,
   InvalidRequestError,
   RouteNotFoundError,
   UnsupportedMediaTypeError,
@@ -13,32 +12,29 @@ import {
 
 export function asEspalierError(error: unknown, request: FastifyRequest): EspalierError {
   if (error instanceof EspalierError) return error;
-  if (error instanceof HttpException) return ofNest(error, request);
-  const { code, statusCode, message } = error as { code?: unknown; statusCode?: unknown; message?: unknown };
-  switch (code) {
-    case 'FST_ERR_CTP_BODY_TOO_LARGE':
+  const { status, message } = described(error);
+  switch (status) {
+    case 400:
+      return new InvalidRequestError(message);
+    case 404:
+      return new RouteNotFoundError(request.method, path(request));
+    case 413:
       return new BodyTooLargeError(request.routeOptions.bodyLimit);
-    case 'FST_ERR_CTP_INVALID_MEDIA_TYPE':
-    case 'FST_INVALID_MULTIPART_CONTENT_TYPE':
+    case 415:
       return new UnsupportedMediaTypeError(request.headers['content-type']);
-    case 'FST_ERR_CTP_EMPTY_JSON_BODY':
-      return new InvalidJsonError('it is empty.');
   }
-  if (typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500) {
-    const text = typeof message === 'string' ? message : 'The request is malformed.';
-    return statusCode === 400
-      ? new InvalidRequestError(text)
-      : new EspalierError({ code: 'request_refused', status: statusCode, message: text });
-  }
+  if (status >= 400 && status < 500) return new EspalierError({ code: 'request_refused', status, message });
   return new InternalError(request.id, error);
 }
 
-function ofNest(error: HttpException, request: FastifyRequest): EspalierError {
-  const status = error.getStatus();
-  if (status === 404) return new RouteNotFoundError(request.method, path(request));
-  if (status === 400) return new InvalidRequestError(error.message);
-  if (status >= 500) return new InternalError(request.id, error);
-  return new EspalierError({ code: 'request_refused', status, message: error.message });
+/** Nest's exceptions and Fastify's errors that blame the caller say so by their status; all others are ours. */
+function described(error: unknown): { status: number; message: string } {
+  if (error instanceof HttpException) return { status: error.getStatus(), message: error.message };
+  const { statusCode, message } = error as { statusCode?: unknown; message?: unknown };
+  return {
+    status: typeof statusCode === 'number' ? statusCode : 500,
+    message: typeof message === 'string' ? message : 'The request is malformed.',
+  };
 }
 
 /** Without the query: it may be long, and is no part of the route. */

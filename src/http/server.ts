@@ -1,13 +1,14 @@
 /** The HTTP server before any route: request ids, limits, body parsers, the log of requests. */
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config.js';
 import { ShuttingDownError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { errorBody } from './error-body.js';
 import { parseJsonBody } from './json-body.js';
-import { path } from './known-errors.js';
+import { asEspalierError, path } from './known-errors.js';
 import type { Lifecycle } from './lifecycle.js';
 
 /** Escapes can make JSON several times as long as the text in it. */
@@ -22,6 +23,11 @@ const REQUEST_ID = /^[\w.:-]{1,128}$/;
 export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecycle): FastifyAdapter {
   const adapter = new FastifyAdapter({
     genReqId: requestId,
+    // What the router refuses, a malformed URL for example, reaches no hook and no filter.
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      const shape = asEspalierError(error, request).toShape();
+      void reply.header('x-request-id', request.id).status(shape.status).send(errorBody(shape));
+    },
     bodyLimit: config.tokenizer.maxPromptBytes * JSON_BYTES_PER_PROMPT_BYTE + JSON_BYTES_BESIDE_PROMPT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // Requests that come in while the server closes get our own 503.

@@ -21,6 +21,7 @@ interface Holder extends ProcessIdentity {
 }
 
 const HEARTBEAT_MS = 2_000;
+const SETTLE_MS = 50;
 /** Older than this, no heartbeat is to be waited for. */
 const LONG_DEAD_MS = 60_000;
 
@@ -48,7 +49,7 @@ export class FolderLock {
     await writeFile(draft, JSON.stringify(mine, null, 2) + '\n', { mode: 0o600 });
     try {
       for (;;) {
-        if (await linked(draft, file)) return new FolderLock(file, mine.token);
+        if ((await linked(draft, file)) && (await stays(file, mine.token))) return new FolderLock(file, mine.token);
         const holder = await readHolder(file);
         if (holder === 'gone') continue;
         if (holder !== 'broken' && (await isAlive(holder, file))) throw new DataFolderHeldError(folder, holder);
@@ -77,6 +78,13 @@ async function linked(draft: string, file: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
+}
+
+/** One who saw a dead holder a moment ago may have moved the new lock aside and be about to put it back: see `clear`. */
+async function stays(file: string, token: string): Promise<boolean> {
+  await sleep(SETTLE_MS);
+  const holder = await readHolder(file);
+  return holder !== 'gone' && holder !== 'broken' && holder.token === token;
 }
 
 async function readHolder(file: string): Promise<Holder | 'gone' | 'broken'> {

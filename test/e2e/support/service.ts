@@ -125,7 +125,10 @@ export class TestService {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
-    this.#exit = once(child, 'close').then(([code, signal]) => ({ code, signal }) as Exit);
+    this.#exit = once(child, 'close').then((end: unknown[]) => {
+      const [code, signal] = end as [Exit['code'], Exit['signal']];
+      return { code, signal };
+    });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.logs += text));
     this.url = await this.#serving(child);
     this.keys = { admin: await this.#key('admin'), infer: await this.#key('infer') };

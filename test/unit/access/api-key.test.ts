@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals';
+import { hashOf, newKey, prefixOf } from '../../../src/access/api-key.js';
+import { mayUse, type Scope } from '../../../src/access/scope.js';
+
+describe('keys', () => {
+  it('have a prefix that finds them and a hash that proves them', () => {
+    const { text, prefix, hash } = newKey();
+    expect(prefixOf(text)).toBe(prefix);
+    expect(hashOf(text).toString('hex')).toBe(hash);
+    expect(text).toMatch(/^esp_[0-9a-f]{12}_[\w-]{43}$/);
+    expect(newKey().text).not.toBe(text);
+  });
+
+  it.each(['', 'esp_', 'sk-1234', 'esp_0123456789ab_short', ` ${newKey().text}`, `${newKey().text}x`])(
+    'does not take %p for one',
+    (text) => expect(prefixOf(text)).toBeNull(),
+  );
+});
+
+describe('scopes', () => {
+  const caller = (...scopes: Scope[]) => ({ keyId: 'k', keyName: 'k', scopes });
+
+  it('grant themselves, admin everything, and write reading', () => {
+    const granted = (held: Scope) =>
+      (['infer', 'read', 'write', 'admin'] as const).filter((s) => mayUse(caller(held), [s]));
+    expect(granted('infer')).toEqual(['infer']);
+    expect(granted('read')).toEqual(['read']);
+    expect(granted('write')).toEqual(['read', 'write']);
+    expect(granted('admin')).toEqual(['infer', 'read', 'write', 'admin']);
+  });
+
+  it('suffice when one of several does', () => {
+    expect(mayUse(caller('infer'), ['read', 'infer'])).toBe(true);
+    expect(mayUse(caller(), ['read', 'infer'])).toBe(false);
+  });
+});
