@@ -84,7 +84,9 @@ export class AddressTakenError extends StartError {
 
 export class DatabaseOpenError extends StartError {
   constructor(where: string, cause: unknown) {
-    super(`The database ${where} can't be opened: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    super(`The database ${where} can't be opened: ${cause instanceof Error ? cause.message : String(cause)}`, {
+      cause,
+    });
   }
 }
 
