@@ -10,8 +10,8 @@ import { parseRope } from './rope-config.js';
 
 export const CONFIG_FILE = 'config.json';
 
-/** Far above every model there is, and small enough that products of sizes stay exact. */
-const size = z.number().int().positive().max(1e8);
+/** Far above every model there is, and small enough that a product of two stays exact. */
+const size = z.number().int().positive().max(9e7);
 
 const fields = z.object({
   architectures: z.array(z.string()).nullish(),

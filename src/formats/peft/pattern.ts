@@ -7,6 +7,8 @@ import { UnsupportedAdapterError } from '../../errors.js';
 import { shorten } from '../json.js';
 
 const MAX_LENGTH = 4096;
+/** Of all patterns of one adapter together. Naming each module of a model of 80 layers twice takes a third. */
+const MAX_TOTAL_SIZE = 200_000;
 /** What both engines take and read differently: `{,n}`, and a class in a class. */
 const AMBIGUOUS = /\{,\d|\[\[:/;
 
@@ -17,25 +19,38 @@ export interface Pattern {
   matchesStart: (text: string) => boolean;
 }
 
-/** `source` goes into the expression; `shown` is what the config says, and what messages show. */
-export function compilePattern(source: string, field: string, shown = source): Pattern {
-  if (source.length > MAX_LENGTH) {
-    throw new UnsupportedAdapterError(
-      field,
-      `has a pattern of ${source.length} characters; at most ${MAX_LENGTH} are read`,
-    );
+/** Compiles the patterns of one adapter, whose time and memory are bounded together. */
+export class PatternCompiler {
+  #size = 0;
+
+  /** `source` goes into the expression; `shown` is what the config says, and what messages show. */
+  compile(source: string, field: string, shown = source): Pattern {
+    if (source.length > MAX_LENGTH) {
+      throw new UnsupportedAdapterError(
+        field,
+        `has a pattern of ${source.length} characters; at most ${MAX_LENGTH} are read`,
+      );
+    }
+    if (AMBIGUOUS.test(source)) throw refusal(field, shown, 'it means different things to different engines');
+    this.#size += expandedSize(source);
+    if (this.#size > MAX_TOTAL_SIZE) throw refusal(field, shown, 'repeated as it says, the patterns become too large');
+    let compiled: RE2JS;
+    try {
+      compiled = RE2JS.compile(source);
+    } catch (error) {
+      throw refusal(field, shown, error instanceof Error ? error.message : String(error));
+    }
+    return {
+      matchesAll: (text) => compiled.matches(text),
+      matchesStart: (text) => compiled.matcher(text).lookingAt(),
+    };
   }
-  if (AMBIGUOUS.test(source)) throw refusal(field, shown, 'it means different things to different engines');
-  let compiled: RE2JS;
-  try {
-    compiled = RE2JS.compile(source);
-  } catch (error) {
-    throw refusal(field, shown, error instanceof Error ? error.message : String(error));
-  }
-  return {
-    matchesAll: (text) => compiled.matches(text),
-    matchesStart: (text) => compiled.matcher(text).lookingAt(),
-  };
+}
+
+/** An upper bound of the compiled size: `x{n}` is compiled n times, also in one another. */
+function expandedSize(source: string): number {
+  const counts = [...source.matchAll(/\{(\d+)(?:,(\d*))?\}/g)];
+  return counts.reduce((size, [, least, most]) => size * Math.max(1, Number(least), Number(most ?? 0)), source.length);
 }
 
 function refusal(field: string, pattern: string, reason: string): UnsupportedAdapterError {

@@ -183,6 +183,14 @@ describe('patterns', () => {
     expect(() => targetsOf({ target_modules: 'a'.repeat(5000) })).toThrow('5000 characters');
   });
 
+  it('refuses patterns that would grow too large, alone or together', () => {
+    expect(() => targetsOf({ target_modules: `(${'a'.repeat(300)}){1000}` })).toThrow('become too large');
+    const many = Object.fromEntries(Array.from({ length: 50 }, (_, i) => [`x{1000}${i}`, 1]));
+    expect(() => targetsOf({ rank_pattern: many })).toThrow('"rank_pattern" has the pattern "x{1000}');
+    const eachModule = Object.fromEntries(modules.map(({ name }) => [name, 2]));
+    expect(targetsOf({ rank_pattern: eachModule, alpha_pattern: eachModule })).toHaveLength(oracle.layers * 2);
+  });
+
   it('takes linear time for what a backtracking engine would take for ever', () => {
     expect(namesOf({ target_modules: '(.*.*.*.*.*.*.*.*){20}x' })).toEqual([]);
     expect(namesOf({ target_modules: '((([a-z.0-9_]+)+)+)+!' })).toEqual([]);

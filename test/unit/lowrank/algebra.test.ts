@@ -82,7 +82,14 @@ describe('fold', () => {
   });
 
   it('keeps an overflow visible', () => {
-    const delta = { rank: 1, inFeatures: 1, outFeatures: 1, a: Float32Array.of(1), b: Float32Array.of(3e38), scale: 10 };
+    const delta = {
+      rank: 1,
+      inFeatures: 1,
+      outFeatures: 1,
+      a: Float32Array.of(1),
+      b: Float32Array.of(3e38),
+      scale: 10,
+    };
     expect(fold(delta).b[0]).toBe(Infinity);
   });
 });

@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expectedTensors } from '../../../../src/formats/checkpoint/expected-tensors.js';
-import { linearModules } from '../../../../src/formats/checkpoint/modules.js';
+import { type LinearModule, linearModules } from '../../../../src/formats/checkpoint/modules.js';
 import { parseModelConfig } from '../../../../src/formats/checkpoint/parse-model-config.js';
 import { type TensorToWrite, writeSafetensors } from '../../../../src/formats/safetensors/write-safetensors.js';
 import type { Target } from '../../../../src/formats/peft/target-modules.js';
@@ -67,4 +67,4 @@ export function adapterTensors(targets: readonly Target[]): TensorToWrite[] {
   ]);
 }
 
-export const tinyModules = () => linearModules(parseModelConfig(TINY));
+export const tinyModules = (): LinearModule[] => linearModules(parseModelConfig(TINY));
