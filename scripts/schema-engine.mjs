@@ -27,8 +27,7 @@ function start() {
 
 /** The SQL that leads from `migrations/` to `schema.prisma` in the folder; null where none is needed. */
 export async function missingMigration(folder = prismaFolder) {
-  const database = new PGlite();
-  const sql = await withEngine(database, folder, async (engine) => {
+  return withEngine(new PGlite(), folder, async (engine) => {
     const { stdout } = await engine.diff({
       from: { tag: 'migrations', ...migrations(folder) },
       to: { tag: 'schemaDatamodel', files: schema(folder) },
@@ -38,11 +37,9 @@ export async function missingMigration(folder = prismaFolder) {
     });
     return stdout === null || stdout.startsWith('-- This is an empty migration') ? null : stdout;
   });
-  await database.close();
-  return sql;
 }
 
-/** What `prisma migrate` thinks of a database that our own runner has migrated. */
+/** What `prisma migrate` thinks of a database that our own runner has migrated; closes it. */
 export async function diagnose(database) {
   return withEngine(database, prismaFolder, (engine) =>
     engine.diagnoseMigrationHistory({
@@ -53,15 +50,25 @@ export async function diagnose(database) {
   );
 }
 
+/** Closes the database too. */
 async function withEngine(database, folder, work) {
   start();
-  const adapter = bindMigrationAwareSqlAdapterFactory(new PrismaPGlite(database));
+  // The adapter's own scratch database for replaying migrations would never be closed.
+  let scratch = null;
+  const factory = new PrismaPGlite(database);
+  factory.connectToShadowDb = () => new PrismaPGlite((scratch ??= new PGlite())).connect();
   const datamodels = schema(folder).map(({ path, content }) => [path, content]);
-  const engine = await glue.SchemaEngine.new({ datamodels }, () => undefined, adapter);
+  const engine = await glue.SchemaEngine.new(
+    { datamodels },
+    () => undefined,
+    bindMigrationAwareSqlAdapterFactory(factory),
+  );
   try {
     return await work(engine);
   } finally {
     engine.free();
+    await scratch?.close();
+    await database.close();
   }
 }
 

@@ -895,7 +895,7 @@ export class DatabaseUnavailableError extends EspalierError {
       {
         code: 'database_unavailable',
         status: 503,
-        message: 'The database is not available now, so nothing can be changed. Nothing was. Try again.',
+        message: 'The database is not available now, so nothing can be changed. Try again.',
         retryAfterSeconds: 5,
       },
       { cause },

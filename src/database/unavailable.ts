@@ -18,6 +18,18 @@ const PRISMA_CODES = new Set([
   'P2037',
 ]);
 
+/** The same, as the driver adapters say it. */
+const DRIVER_KINDS = new Set([
+  'DatabaseNotReachable',
+  'ConnectionClosed',
+  'SocketTimeout',
+  'TooManyConnections',
+  'AuthenticationFailed',
+  'DatabaseAccessDenied',
+  'DatabaseDoesNotExist',
+  'TlsConnectionError',
+]);
+
 /** SQLSTATE classes: connection exception, insufficient resources (disk full), operator intervention, system error. */
 const SQLSTATE = /^(08|53|57|58)[0-9A-Z]{3}$/;
 
@@ -26,20 +38,27 @@ const SOCKET = /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|EAI_)
 const MESSAGE =
   /timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|PGlite is clos|Unable to start a transaction|RuntimeError: unreachable|Cannot use a pool after calling end/i;
 
+const MAX_CAUSES = 5;
+
 /** The error that callers get for what a query threw. */
 export function explainDatabaseError(error: unknown): unknown {
   return isUnavailable(error) ? new DatabaseUnavailableError(error) : error;
 }
 
-export function isUnavailable(error: unknown): boolean {
-  // A chain of causes, and what Prisma keeps of the driver's error; bounded, in case of a circle.
-  for (let at: unknown = error, depth = 0; at instanceof Object && depth < 6; depth += 1) {
-    const { code, originalCode, message, cause, meta } = at as Record<string, unknown>;
-    for (const text of [code, originalCode]) {
-      if (typeof text === 'string' && (PRISMA_CODES.has(text) || SQLSTATE.test(text) || SOCKET.test(text))) return true;
-    }
-    if (typeof message === 'string' && MESSAGE.test(message)) return true;
-    at = cause ?? (meta instanceof Object ? (meta as Record<string, unknown>)['driverAdapterError'] : undefined);
-  }
-  return false;
+/** Looks at the error, what it came from, and what Prisma keeps of the driver's error. */
+export function isUnavailable(error: unknown, depth = 0): boolean {
+  // Should the causes go round in a circle.
+  if (!(error instanceof Object) || depth > MAX_CAUSES) return false;
+  const { code, originalCode, kind, message, cause, meta } = error as Record<string, unknown>;
+  return (
+    [code, originalCode].some(isOutageCode) ||
+    (typeof kind === 'string' && DRIVER_KINDS.has(kind)) ||
+    (typeof message === 'string' && MESSAGE.test(message)) ||
+    isUnavailable(cause, depth + 1) ||
+    (meta instanceof Object && isUnavailable((meta as Record<string, unknown>)['driverAdapterError'], depth + 1))
+  );
+}
+
+function isOutageCode(code: unknown): boolean {
+  return typeof code === 'string' && (PRISMA_CODES.has(code) || SQLSTATE.test(code) || SOCKET.test(code));
 }

@@ -68,7 +68,7 @@ describe('the migration runner', () => {
     async () => {
       expect(await migrate(connection(database))).not.toEqual([]);
       expect(await migrate(connection(database))).toEqual([]);
-      expect(await diagnose(database)).toEqual({
+      expect(await diagnose((await database.clone()) as PGlite)).toEqual({
         editedMigrationNames: [],
         failedMigrationNames: [],
         hasMigrationsTable: true,
