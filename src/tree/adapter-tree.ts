@@ -2,15 +2,15 @@
  * The tree of adapters in memory: a graphology graph that mirrors the registry's rows, so that a path is resolved in
  * microseconds and without a query.
  *
- * One graph node a tree node, keyed by its id; one edge from parent to child, keyed `parentId/name`. The graph refuses a
- * second edge with the same key, which makes names unique under a parent, and finds a child by name in one look-up with no
- * index of its own. An edge's attributes are those of the child, so that a walk down touches the edges alone.
+ * One graph node a tree node, keyed by its id, with the `TreeNode` as attributes; one edge from parent to child, keyed by
+ * the child's id, because a child has only one. Beside it lie two indexes: children by name, and revisions by id.
  *
- * Records come with a string of their own for every id. Those kept here share the strings of the rows that they point to,
- * which is a fifth of the memory of a large tree. A record that is kept is never changed in place.
+ * Rows come with a string of their own for every id. The records that are kept here share the strings of those that they
+ * point to, which saves a large tree a fifth of its memory. A record that is kept is never changed in place.
  */
 import { DirectedGraph } from 'graphology';
 import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
+import { ChildIndex, type IndexedNode } from './child-index.js';
 import { nearestPaths } from './nearest.js';
 import { parsePath, type ParsedPath } from './path.js';
 import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
@@ -18,13 +18,7 @@ import { resolve, type AliasLookup } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
 import { checkPlace, isWithin } from './shape.js';
 import { staleness, type Staleness } from './staleness.js';
-import type { TreeNode, TreeView } from './tree-view.js';
-
-/** Attributes of a node in the graph, and of the edge that leads to it. */
-interface Attributes {
-  record: NodeRecord;
-  revisions: readonly RevisionRecord[];
-}
+import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
 export interface TreeRecords {
   models: Iterable<ModelRecord>;
@@ -34,20 +28,31 @@ export interface TreeRecords {
   revisions: Iterable<RevisionRecord>;
 }
 
-/** Shared by all nodes that have no revision. */
-const NONE: readonly RevisionRecord[] = Object.freeze([]);
+/** A graph node's attributes. */
+interface Attributes extends IndexedNode {
+  record: NodeRecord;
+  parent: Attributes | null;
+  head: RevisionRecord | null;
+  revisions: readonly RevisionRecord[];
+}
+
+/** Shared by all nodes that have no revision, and by all edges. */
+const NO_REVISIONS: readonly RevisionRecord[] = Object.freeze([]);
+const NO_ATTRIBUTES = Object.freeze({});
 
 export class AdapterTree implements TreeView {
-  readonly #graph = new DirectedGraph<Attributes, Attributes>({ allowSelfLoops: false });
+  readonly #graph = new DirectedGraph<Attributes>({ allowSelfLoops: false });
+  readonly #childrenByName = new ChildIndex();
   readonly #modelsByName = new Map<string, ModelRecord>();
   readonly #modelsById = new Map<string, ModelRecord>();
   readonly #revisions = new Map<string, RevisionRecord>();
+  #nextHandle = 0;
 
   /** Everything at once, as it lies in the database: no order is needed, and the shape is checked at the end. */
   static load(records: TreeRecords): AdapterTree {
     const tree = new AdapterTree();
     for (const model of records.models) tree.setModel(model);
-    for (const node of records.nodes) tree.#graph.addNode(node.id, { record: node, revisions: NONE });
+    for (const node of records.nodes) tree.#add(node);
     tree.#graph.forEachNode((_id, attributes) => {
       attributes.record = tree.#nodeToKeep(attributes.record);
       tree.#connect(attributes);
@@ -72,9 +77,7 @@ export class AdapterTree implements TreeView {
   removeModel(id: string): void {
     const model = this.#modelsById.get(id);
     if (!model) return;
-    if (this.#graph.hasNode(model.rootNodeId)) {
-      for (const node of [...this.subtree(model.rootNodeId)].reverse()) this.removeNode(node.id);
-    }
+    for (const node of [...this.subtree(model.rootNodeId)].reverse()) this.removeNode(node.id);
     this.#modelsById.delete(id);
     this.#modelsByName.delete(model.name);
   }
@@ -99,16 +102,14 @@ export class AdapterTree implements TreeView {
     const record = this.#nodeToKeep(node);
     const attributes = this.#attributes(node.id);
     if (!attributes) {
-      const added = { record, revisions: NONE };
-      this.#graph.addNode(node.id, added);
-      this.#connect(added);
+      this.#connect(this.#add(record));
       return;
     }
-    const before = attributes.record;
+    const moves = attributes.record.parentId !== record.parentId || attributes.record.name !== record.name;
+    if (moves) this.#disconnect(attributes);
     attributes.record = record;
-    if (before.parentId === null || (before.parentId === record.parentId && before.name === record.name)) return;
-    this.#graph.dropEdge(edgeKey(before.parentId, before.name));
-    this.#connect(attributes);
+    attributes.head = this.#revisionOrNull(record.headId);
+    if (moves) this.#connect(attributes);
   }
 
   /** Throws what `setNode` would throw, and changes nothing: for asking before a row is written. */
@@ -118,24 +119,25 @@ export class AdapterTree implements TreeView {
 
   /** A node without children, and its revisions. */
   removeNode(id: string): void {
-    const node = this.treeNode(id);
-    if (!node) return;
+    const attributes = this.#attributes(id);
+    if (!attributes) return;
     if (this.childCount(id) > 0) {
       throw new TreeStructureError(`"${this.pathOf(id)}" has children. Move or remove them first.`);
     }
-    for (const revision of node.revisions) this.#revisions.delete(revision.id);
+    this.#disconnect(attributes);
     this.#graph.dropNode(id);
+    for (const revision of attributes.revisions) this.#revisions.delete(revision.id);
   }
 
   node(id: string): NodeRecord | undefined {
-    return this.treeNode(id)?.record;
+    return this.#attributes(id)?.record;
   }
 
   /** `path`: names, model first. */
   nodeByPath(path: readonly string[]): NodeRecord | undefined {
     const model = this.#modelsByName.get(path[0] ?? '');
     let node = model && this.treeNode(model.rootNodeId);
-    for (let i = 1; node && i < path.length; i++) node = this.child(node.record.id, path[i] ?? '');
+    for (let i = 1; node && i < path.length; i++) node = this.childOf(node, path[i] ?? '');
     return node?.record;
   }
 
@@ -155,17 +157,21 @@ export class AdapterTree implements TreeView {
     return children.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
+  child(parentId: string, name: string): TreeNode | undefined {
+    const parent = this.#attributes(parentId);
+    return parent && this.childOf(parent, name);
+  }
+
+  childOf(parent: TreeNode, name: string): TreeNode | undefined {
+    return this.#childrenByName.get(parent, name);
+  }
+
   childCount(id: string): number {
     return this.#graph.hasNode(id) ? this.#graph.outDegree(id) : 0;
   }
 
   visitChildren(id: string, visit: (child: TreeNode) => boolean): void {
     if (this.#graph.hasNode(id)) this.#graph.findOutNeighbor(id, (_child, attributes) => visit(attributes));
-  }
-
-  child(parentId: string, name: string): TreeNode | undefined {
-    const key = edgeKey(parentId, name);
-    return this.#graph.hasEdge(key) ? this.#graph.getEdgeAttributes(key) : undefined;
   }
 
   treeNode(id: string): TreeNode | undefined {
@@ -184,16 +190,15 @@ export class AdapterTree implements TreeView {
 
   /** Whether `id` is `ancestorId` or lies below it. */
   isWithin(id: string, ancestorId: string): boolean {
-    return isWithin(this, id, ancestorId);
+    const node = this.treeNode(id);
+    return node !== undefined && isWithin(node, ancestorId);
   }
 
+  /** Names from the model to the node, joined by `/`. */
   pathOf(id: string): string {
-    const names: string[] = [];
-    for (let node = this.node(id); node; node = node.parentId === null ? undefined : this.node(node.parentId)) {
-      names.push(node.name);
-    }
-    if (names.length === 0) throw new NodeNotFoundError(id);
-    return names.reverse().join('/');
+    const node = this.treeNode(id);
+    if (!node) throw new NodeNotFoundError(id);
+    return pathOf(node);
   }
 
   get size(): { models: number; nodes: number; revisions: number } {
@@ -216,6 +221,7 @@ export class AdapterTree implements TreeView {
     }
     const record = this.#revisionToKeep(revision, node.record);
     node.revisions = others.toSpliced(at + 1, 0, record);
+    if (record.id === node.record.headId) node.head = record;
     this.#revisions.set(record.id, record);
   }
 
@@ -225,13 +231,7 @@ export class AdapterTree implements TreeView {
 
   /** By number, ascending. */
   revisions(nodeId: string): readonly RevisionRecord[] {
-    return this.treeNode(nodeId)?.revisions ?? NONE;
-  }
-
-  revisionNumbered(node: TreeNode, number: number): RevisionRecord | undefined {
-    // Numbers go 1, 2, … unless a revision was removed.
-    const guess = node.revisions[number - 1];
-    return guess?.number === number ? guess : node.revisions.find((revision) => revision.number === number);
+    return this.#attributes(nodeId)?.revisions ?? NO_REVISIONS;
   }
 
   // --- what the tree answers ---
@@ -250,26 +250,47 @@ export class AdapterTree implements TreeView {
     return this.#graph.hasNode(id) ? this.#graph.getNodeAttributes(id) : undefined;
   }
 
+  #add(record: NodeRecord): Attributes {
+    const attributes: Attributes = {
+      record,
+      parent: null,
+      head: this.#revisionOrNull(record.headId),
+      revisions: NO_REVISIONS,
+      handle: this.#nextHandle++,
+      nextAlike: null,
+    };
+    this.#graph.addNode(record.id, attributes);
+    return attributes;
+  }
+
   #connect(attributes: Attributes): void {
     const { id, parentId, name } = attributes.record;
     if (parentId === null) return;
-    if (!this.#graph.hasNode(parentId)) throw new NodeNotFoundError(parentId);
-    const key = edgeKey(parentId, name);
-    if (this.#graph.hasEdge(key)) throw new NameTakenError(this.pathOf(this.#graph.target(key)));
-    this.#graph.addDirectedEdgeWithKey(key, parentId, id, attributes);
+    const parent = this.#attributes(parentId);
+    if (!parent) throw new NodeNotFoundError(parentId);
+    if (this.childOf(parent, name)) throw new NameTakenError(`${pathOf(parent)}/${name}`);
+    this.#graph.addDirectedEdgeWithKey(id, parentId, id, NO_ATTRIBUTES);
+    attributes.parent = parent;
+    this.#childrenByName.add(attributes);
+  }
+
+  #disconnect(attributes: Attributes): void {
+    if (!attributes.parent) return;
+    this.#childrenByName.delete(attributes);
+    this.#graph.dropEdge(attributes.record.id);
+    attributes.parent = null;
   }
 
   #nodeToKeep(node: NodeRecord): NodeRecord {
-    const { parentId, headId } = node;
     return {
       id: node.id,
       modelId: this.#modelsById.get(node.modelId)?.id ?? node.modelId,
-      parentId: parentId === null ? null : (this.node(parentId)?.id ?? parentId),
+      parentId: node.parentId && (this.node(node.parentId)?.id ?? node.parentId),
       name: node.name,
       policy: node.policy === 'follow' ? 'follow' : 'pinned',
       disabled: node.disabled,
       detached: node.detached,
-      headId: headId === null ? null : (this.#revisions.get(headId)?.id ?? headId),
+      headId: node.headId && (this.#revisions.get(node.headId)?.id ?? node.headId),
     };
   }
 
@@ -280,12 +301,16 @@ export class AdapterTree implements TreeView {
       nodeId: node.id,
       number: revision.number,
       digest: revision.digest,
-      trainedOnId: trainedOnId === null ? null : (this.#revisions.get(trainedOnId)?.id ?? trainedOnId),
+      trainedOnId: trainedOnId && (this.#revisions.get(trainedOnId)?.id ?? trainedOnId),
       rank: revision.rank,
       bytes: revision.bytes,
       configBlob: revision.configBlob,
       weightsBlob: revision.weightsBlob,
     };
+  }
+
+  #revisionOrNull(id: string | null): RevisionRecord | null {
+    return id === null ? null : (this.#revisions.get(id) ?? null);
   }
 
   /** Rows from a database could hold a ring, which no walk from a root would ever reach. */
@@ -300,8 +325,4 @@ export class AdapterTree implements TreeView {
       throw new TreeStructureError(`${this.#graph.order - reached} nodes of the registry lie in a ring of parents.`);
     }
   }
-}
-
-function edgeKey(parentId: string, name: string): string {
-  return `${parentId}/${name}`;
 }

@@ -6,7 +6,7 @@
  * Among more siblings than that, the names one edit away are still found, because they can be looked up.
  */
 import { distance } from 'fastest-levenshtein';
-import type { TreeNode, TreeView } from './tree-view.js';
+import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
 const MAX_VISITED = 1000;
 const MAX_SUGGESTIONS = 3;
@@ -43,8 +43,10 @@ function* modelNames(tree: TreeView): Generator<string> {
 }
 
 function siblings(tree: TreeView, parent: readonly string[], wanted: string): string[] {
-  const id = nodeAt(tree, parent)?.record.id ?? '';
-  if (tree.childCount(id) > MAX_VISITED) return [...oneEditAway(wanted)].filter((name) => tree.child(id, name));
+  const node = nodeAt(tree, parent);
+  if (!node) return [];
+  const { id } = node.record;
+  if (tree.childCount(id) > MAX_VISITED) return [...oneEditAway(wanted)].filter((name) => tree.childOf(node, name));
   const names: string[] = [];
   tree.visitChildren(id, (child) => {
     names.push(child.record.name);
@@ -71,19 +73,16 @@ function* oneEditAway(word: string): Generator<string> {
 function endingIn(tree: TreeView, names: readonly string[]): string[] {
   const leaf = names.at(-1) ?? '';
   const found: string[] = [];
-  const queue: string[] = [];
   const named = tree.model(names[0] ?? '');
-  for (const model of named ? [named] : take(tree.models(), MAX_VISITED)) queue.push(model.rootNodeId);
+  const models = named ? [named] : [...take(tree.models(), MAX_VISITED)];
+  const queue = models.map((model) => tree.treeNode(model.rootNodeId)).filter((root) => root !== undefined);
   for (let i = 0; i < queue.length && queue.length < MAX_VISITED && found.length < MAX_SUGGESTIONS; i++) {
-    const id = queue[i] ?? '';
-    const match = tree.child(id, leaf);
-    if (match) found.push(tree.pathOf(match.record.id));
+    const node = queue[i] as TreeNode;
+    const match = tree.childOf(node, leaf);
+    if (match) found.push(pathOf(match));
     // Even to begin listing very many children takes long.
-    if (tree.childCount(id) > MAX_VISITED) continue;
-    tree.visitChildren(id, (child) => {
-      queue.push(child.record.id);
-      return queue.length >= MAX_VISITED;
-    });
+    if (tree.childCount(node.record.id) > MAX_VISITED) continue;
+    tree.visitChildren(node.record.id, (child) => queue.push(child) >= MAX_VISITED);
   }
   return found;
 }
@@ -98,7 +97,7 @@ function deepestExisting(tree: TreeView, names: readonly string[]): number {
 function nodeAt(tree: TreeView, names: readonly string[]): TreeNode | undefined {
   const model = tree.model(names[0] ?? '');
   let node = model && tree.treeNode(model.rootNodeId);
-  for (let i = 1; node && i < names.length; i++) node = tree.child(node.record.id, names[i] ?? '');
+  for (let i = 1; node && i < names.length; i++) node = tree.childOf(node, names[i] ?? '');
   return node;
 }
 

@@ -14,7 +14,7 @@ import { formatPath, type ParsedPath, type ParsedSegment } from './path.js';
 import { pathDigest } from './path-digest.js';
 import type { ModelRecord, RevisionRecord } from './records.js';
 import type { ResolutionReason, ResolvedPath, ResolvedStep } from './resolved-path.js';
-import type { TreeNode, TreeView } from './tree-view.js';
+import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
 /** The id of the revision that an alias of a node names now. */
 export type AliasLookup = (nodeId: string, alias: string) => string | undefined;
@@ -75,7 +75,7 @@ function descend(tree: TreeView, path: ParsedPath): { model: ModelRecord; nodes:
   let node: TreeNode = root;
   let disabled = root.record.disabled ? 0 : -1;
   for (const { name } of path.segments) {
-    const child = tree.child(node.record.id, name);
+    const child = tree.childOf(node, name);
     if (!child) throw notFound(tree, path);
     node = child;
     if (node.record.disabled && disabled < 0) disabled = nodes.length;
@@ -101,8 +101,7 @@ function choose(
     const offPin = chosenBelow !== null && chosenBelow.trainedOnId !== revision.id;
     return { revision, reason: 'explicit', offPin };
   }
-  const headId = node.record.headId;
-  const head = headId === null ? null : (tree.revision(headId) ?? null);
+  const { head } = node;
   if (head === null) return { revision: null, reason: 'empty', offPin: false };
   // A node that was moved was trained on nothing of its present parent: there is no pin to keep.
   if (below && (below.record.policy === 'follow' || below.record.detached)) {
@@ -110,18 +109,23 @@ function choose(
   }
   if (chosenBelow === null) return { revision: head, reason: 'head', offPin: false };
   if (chosenBelow.trainedOnId === null) return { revision: null, reason: 'pinned', offPin: false };
-  const pin = tree.revision(chosenBelow.trainedOnId);
+  const pin = chosenBelow.trainedOnId === head.id ? head : tree.revision(chosenBelow.trainedOnId);
   return pin?.nodeId === node.record.id
     ? { revision: pin, reason: 'pinned', offPin: false }
     : { revision: head, reason: 'follow', offPin: false };
 }
 
 function named(tree: TreeView, node: TreeNode, ref: number | string, aliases: AliasLookup | undefined): RevisionRecord {
-  const found =
-    typeof ref === 'number' ? tree.revisionNumbered(node, ref) : ofAlias(tree, aliases?.(node.record.id, ref));
+  const found = typeof ref === 'number' ? numbered(node, ref) : ofAlias(tree, aliases?.(node.record.id, ref));
   if (found?.nodeId === node.record.id) return found;
   const numbers = node.revisions.map((revision) => revision.number);
-  throw new RevisionNotFoundError(tree.pathOf(node.record.id), ref, numbers);
+  throw new RevisionNotFoundError(pathOf(node), ref, numbers);
+}
+
+function numbered({ revisions }: TreeNode, number: number): RevisionRecord | undefined {
+  // Numbers go 1, 2, … unless a revision was removed.
+  const guess = revisions[number - 1];
+  return guess?.number === number ? guess : revisions.find((revision) => revision.number === number);
 }
 
 function ofAlias(tree: TreeView, revisionId: string | undefined): RevisionRecord | undefined {

@@ -3,7 +3,7 @@
  * served as pinned all the same.
  */
 import type { RevisionRecord } from './records.js';
-import type { TreeView } from './tree-view.js';
+import { lineage, pathOf, type TreeView } from './tree-node.js';
 
 /** One node on the way from the root whose head was trained on something else than its parent's head. */
 export interface StaleLink {
@@ -24,26 +24,18 @@ export interface Staleness {
 }
 
 export function staleness(tree: TreeView, nodeId: string): Staleness {
+  const node = tree.treeNode(nodeId);
   const chain: StaleLink[] = [];
-  let node = tree.treeNode(nodeId);
-  while (node && node.record.parentId !== null) {
-    const parent = tree.treeNode(node.record.parentId);
-    const head = revisionOf(tree, node.record.headId);
-    const parentHeadId = parent?.record.headId ?? null;
-    if (head && head.trainedOnId !== parentHeadId) {
-      chain.push({
-        nodeId: node.record.id,
-        nodePath: tree.pathOf(node.record.id),
-        head,
-        trainedOn: revisionOf(tree, head.trainedOnId),
-        parentHead: revisionOf(tree, parentHeadId),
-      });
-    }
-    node = parent;
+  for (const at of node ? lineage(node) : []) {
+    const { head, parent, record } = at;
+    if (!head || !parent || head.trainedOnId === parent.record.headId) continue;
+    chain.push({
+      nodeId: record.id,
+      nodePath: pathOf(at),
+      head,
+      trainedOn: head.trainedOnId === null ? null : (tree.revision(head.trainedOnId) ?? null),
+      parentHead: parent.head,
+    });
   }
-  return { stale: chain.length > 0, chain: chain.reverse() };
-}
-
-function revisionOf(tree: TreeView, id: string | null): RevisionRecord | null {
-  return id === null ? null : (tree.revision(id) ?? null);
+  return { stale: chain.length > 0, chain };
 }
