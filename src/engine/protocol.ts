@@ -59,7 +59,7 @@ export interface GenerationRequest {
   maxTokens: number;
   /** Tokens that end the row; the token itself is reported and the finish reason is `stop`. */
   stopTokenIds: number[];
-  /** Tokens generated before stopTokenIds count. */
+  /** Until so many tokens are generated, stopTokenIds are not drawn. */
   minTokens: number;
   sampling: SamplingParams;
   /** How many alternatives to report with each generated token: null reports no log-probabilities at all. */
@@ -140,6 +140,7 @@ export type EngineEvent =
   | { type: 'ready' }
   | { type: 'loaded'; digest: string; bytes: number; seconds: number }
   | { type: 'loadFailed'; digest: string; error: ErrorShape }
+  | { type: 'unloaded'; digest: string }
   | { type: 'outputs'; rows: RowOutput[] }
   | { type: 'stats'; stats: EngineStats }
   | { type: 'stopped' };
