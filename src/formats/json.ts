@@ -64,7 +64,7 @@ function nesting(text: string): number {
 
 /** The first name that an object has twice, or null. `text` is valid JSON. */
 function duplicateName(text: string): string | null {
-  // One entry for each open bracket: the names so far of an object, null for an array.
+  // One entry for each open bracket: the names so far of an object, null for an array, whose strings are no names.
   const open: (Set<string> | null)[] = [];
   let nameFollows = false;
   for (let i = 0; i < text.length; i++) {
@@ -84,11 +84,10 @@ function duplicateName(text: string): string | null {
       nameFollows = true;
     } else if (char === '[') {
       open.push(null);
-      nameFollows = false;
     } else if (char === '}' || char === ']') {
       open.pop();
     } else if (char === ',') {
-      nameFollows = open.at(-1) !== null;
+      nameFollows = true;
     }
   }
   return null;
