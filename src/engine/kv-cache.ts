@@ -73,6 +73,10 @@ export class KvCache implements KvBudget, SlackHolder {
     return this.bucket(row).capacity;
   }
 
+  has(row: string): boolean {
+    return this.#bucketOf.has(row);
+  }
+
   bucket(row: string): KvBucket {
     const bucket = this.#bucketOf.get(row);
     if (bucket === undefined) throw new Error(`row ${row} is not open`);

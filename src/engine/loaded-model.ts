@@ -11,7 +11,7 @@ import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
 import { Session } from './ort.js';
 import type { EngineLimits, ModelSource } from './protocol.js';
-import { type RowLogits, Runner, type RunnerRow } from './runner.js';
+import { Runner, type RunnerRow } from './runner.js';
 
 /** What the models of one engine share: make one, and load each with it. */
 export class EngineMemory {
@@ -64,8 +64,8 @@ export class LoadedModel {
     return new LoadedModel(source, config, session, limits, memory);
   }
 
-  /** Rows of one KV capacity, or rows that all start at 0. Returns what each asked for, in order. */
-  run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
+  /** See `Runner.run`. */
+  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
     return this.#runner.run(rows);
   }
 

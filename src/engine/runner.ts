@@ -27,13 +27,9 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
-export interface RowLogits {
+interface RowResult {
   /** [logitsAt.length, vocab] */
   logits: Float32Array;
-  /**
-   * False when this row's own numbers overflowed, even run alone: its logits mean nothing and it must end. A row that
-   * another one's adapter would have harmed is run again without it, and is true.
-   */
   finite: boolean;
 }
 
@@ -43,6 +39,8 @@ export class Runner {
   readonly #kv: KvCache;
   readonly #bank: AdapterBank;
   readonly #inputs: BatchInputs;
+  /** Rows whose numbers overflowed, so that their past is incomplete. */
+  readonly #overflowed = new Set<string>();
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
 
@@ -54,20 +52,35 @@ export class Runner {
     this.#inputs = new BatchInputs(config);
   }
 
-  /** Rows of one KV capacity, or rows that all start at 0. Returns what each row asked for, in order. */
-  async run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
+  /**
+   * Rows of one KV capacity, or rows that all start at 0. Returns [logitsAt.length, vocab] for each row, in order.
+   *
+   * A row whose own numbers overflow gets NaN logits, in this run and in all later ones until it starts at 0 again. It
+   * harms no other row, and leaves nothing in the cache that could harm the next one in its place.
+   */
+  async run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
     if (rows.length === 0) return [];
+    for (const { row, start } of rows) if (start === 0) this.#overflowed.delete(row);
     const results = await this.#runOnce(rows, false);
-    for (const [i, result] of results.entries()) {
-      const row = rows[i];
-      if (result.finite || row === undefined) continue;
+    const logits: Float32Array[] = [];
+    for (const [i, row] of rows.entries()) {
       // 0 × Inf is NaN: in the shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
-      results.splice(i, 1, ...(await this.#runOnce([row], true)));
+      let result = results[i];
+      if (result?.finite !== true) [result] = await this.#runOnce([row], true);
+      if (result?.finite !== true) this.#markOverflowed(row.row);
+      // There is one for each row.
+      logits.push((result as RowResult).logits);
+      if (this.#overflowed.has(row.row)) logits.at(-1)?.fill(NaN);
     }
-    return results;
+    return logits;
   }
 
-  async #runOnce(rows: readonly RunnerRow[], alone: boolean): Promise<RowLogits[]> {
+  #markOverflowed(row: string): void {
+    for (const marked of this.#overflowed) if (!this.#kv.has(marked)) this.#overflowed.delete(marked);
+    this.#overflowed.add(row);
+  }
+
+  async #runOnce(rows: readonly RunnerRow[], alone: boolean): Promise<RowResult[]> {
     const { ordered, past, capacity } = this.#place(rows);
     const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
     const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
