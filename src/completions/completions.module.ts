@@ -1,0 +1,42 @@
+import { Module, type OnModuleDestroy } from '@nestjs/common';
+import { CONFIG, type Config } from '../config.js';
+import { ObservabilityModule } from '../observability/observability.module.js';
+import { RegistryModule } from '../registry/registry.module.js';
+import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
+import { CompletionsController } from './completions.controller.js';
+import { CompletionsService } from './completions.service.js';
+import { ModelsController } from './models.controller.js';
+import { ScoreController } from './score.controller.js';
+import { ScoreService } from './score.service.js';
+import { ServedModels } from './served-models.js';
+
+@Module({
+  imports: [RegistryModule, ObservabilityModule],
+  controllers: [CompletionsController, ModelsController, ScoreController],
+  providers: [
+    {
+      provide: TokenizerPool,
+      useFactory: ({ tokenizer }: Config) =>
+        new TokenizerPool({
+          workers: tokenizer.workers,
+          timeoutMs: tokenizer.timeoutMs,
+          maxBytes: tokenizer.maxPromptBytes,
+        }),
+      inject: [CONFIG],
+    },
+    ServedModels,
+    CompletionsService,
+    ScoreService,
+  ],
+})
+export class CompletionsModule implements OnModuleDestroy {
+  readonly #tokenizers: TokenizerPool;
+
+  constructor(tokenizers: TokenizerPool) {
+    this.#tokenizers = tokenizers;
+  }
+
+  async onModuleDestroy(): Promise<void> {
+    await this.#tokenizers.close();
+  }
+}

@@ -1,0 +1,109 @@
+/** Completions and chat completions: from a checked request to its answer. */
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import { ENGINE, type EngineClient } from '../engine/engine-client.js';
+import { LOGGER, type Logger } from '../logger.js';
+import { RequestTraces } from '../observability/request-traces.js';
+import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
+import { sendJson, sendStream } from './answer.js';
+import { chatFormat, completionFormat, type AnswerFormat } from './answer-format.js';
+import { clientSignal } from './client-signal.js';
+import { messagesOf, type ChatRequest } from './dto/chat-request.js';
+import { promptsOf, type CompletionRequest } from './dto/completion-request.js';
+import { Generation, type GenerationOptions } from './generation.js';
+import { namePath } from './path-header.js';
+import { ServedModels, type ServedModel } from './served-models.js';
+
+/** OpenAI's default for completions. */
+const DEFAULT_COMPLETION_TOKENS = 16;
+
+@Injectable()
+export class CompletionsService {
+  readonly #models: ServedModels;
+  readonly #tokenizers: TokenizerPool;
+  readonly #engine: EngineClient;
+  readonly #traces: RequestTraces;
+  readonly #logger: Logger;
+
+  constructor(
+    models: ServedModels,
+    tokenizers: TokenizerPool,
+    @Inject(ENGINE) engine: EngineClient,
+    traces: RequestTraces,
+    @Inject(LOGGER) logger: Logger,
+  ) {
+    this.#models = models;
+    this.#tokenizers = tokenizers;
+    this.#engine = engine;
+    this.#traces = traces;
+    this.#logger = logger;
+  }
+
+  async complete(body: CompletionRequest, reply: FastifyReply): Promise<void> {
+    const signal = clientSignal(reply);
+    const model = await this.#models.find(body.model);
+    namePath(reply, [model]);
+    const prompts = promptsOf(body.prompt);
+    const tokens = await this.#models.encode(model, prompts, {
+      addSpecialTokens: body.add_special_tokens ?? true,
+      param: 'prompt',
+    });
+    const { bosId, table } = model.tokenizer;
+    await this.#answer(reply, signal, model, 'completions', completionFormat(table, body.logprobs != null), {
+      fields: body,
+      prompts: prompts.map((prompt, index) => {
+        const encoded = tokens[index] ?? [];
+        // An empty prompt begins a text, as OpenAI has it.
+        const begun = encoded.length === 0 && bosId !== null ? [bosId] : encoded;
+        return { tokens: begun, text: typeof prompt === 'string' ? prompt : null };
+      }),
+      echo: body.echo ?? false,
+      logprobs: body.logprobs ?? null,
+      defaultMaxTokens: DEFAULT_COMPLETION_TOKENS,
+      param: 'prompt',
+    });
+  }
+
+  async chat(body: ChatRequest, reply: FastifyReply): Promise<void> {
+    const signal = clientSignal(reply);
+    const model = await this.#models.find(body.model);
+    namePath(reply, [model]);
+    const tokens = await this.#tokenizers.encodeChat(model.source, messagesOf(body), {
+      addGenerationPrompt: body.add_generation_prompt ?? true,
+      variables: body.chat_template_kwargs ?? {},
+    });
+    const logprobs = body.logprobs === true;
+    await this.#answer(reply, signal, model, 'chat', chatFormat(model.tokenizer.table, logprobs), {
+      fields: body,
+      prompts: [{ tokens, text: null }],
+      echo: false,
+      logprobs: logprobs ? (body.top_logprobs ?? 0) : null,
+      defaultMaxTokens: null,
+      param: 'messages',
+    });
+  }
+
+  async #answer(
+    reply: FastifyReply,
+    signal: AbortSignal,
+    model: ServedModel,
+    endpoint: 'completions' | 'chat',
+    format: AnswerFormat,
+    options: Omit<GenerationOptions, 'id'>,
+  ): Promise<void> {
+    const id = `${format.idPrefix}-${randomUUID()}`;
+    const generation = new Generation(model, { ...options, id });
+    const deltas = generation.run(this.#engine, signal, this.#traces.begin(model.resolved.path, endpoint));
+    const answer = { id, generation, deltas, format, signal };
+    const { stream, stream_options: streamOptions } = options.fields;
+    if (!stream) {
+      await sendJson(reply, answer);
+      return;
+    }
+    await sendStream(reply, answer, {
+      includeUsage: streamOptions?.include_usage ?? false,
+      onError: (error) => this.#logger.warn({ err: error.cause ?? error, requestId: reply.request.id }, error.code),
+    });
+  }
+}

@@ -1,0 +1,78 @@
+/** Body of `POST /v1/chat/completions`. */
+import { z } from 'zod';
+import type { ChatMessage } from '../../tokenization/chat-template.js';
+import { checkGeneration, generationFields, ignored, unsupported } from './generation-fields.js';
+
+const MAX_MESSAGES = 4096;
+const NO_TOOLS = 'Tools are not supported.';
+
+const textPart = z.strictObject({
+  type: z.literal('text', { error: 'Only parts of type "text" are supported.' }),
+  text: z.string(),
+});
+const content = z.union([z.string(), z.array(textPart)]);
+
+const message = z.discriminatedUnion(
+  'role',
+  [
+    z.strictObject({ role: z.enum(['system', 'developer', 'user']), content, name: z.string().nullish() }),
+    z.strictObject({
+      role: z.literal('assistant'),
+      content: content.nullish(),
+      name: z.string().nullish(),
+      // Clients send back what they were given.
+      refusal: ignored,
+      annotations: ignored,
+      audio: unsupported('Audio is not supported.'),
+      tool_calls: unsupported(NO_TOOLS, []),
+      function_call: unsupported(NO_TOOLS),
+    }),
+  ],
+  { error: 'One of "system", "developer", "user" and "assistant" is expected.' },
+);
+
+export const chatRequest = z
+  .strictObject({
+    ...generationFields,
+    messages: z.array(message).min(1).max(MAX_MESSAGES),
+    logprobs: z.boolean().nullish(),
+    top_logprobs: z.number().int().min(0).max(20).nullish(),
+
+    tools: unsupported(NO_TOOLS, []),
+    tool_choice: unsupported(NO_TOOLS, 'none', 'auto'),
+    parallel_tool_calls: ignored,
+    functions: unsupported(NO_TOOLS, []),
+    function_call: unsupported(NO_TOOLS, 'none', 'auto'),
+    response_format: unsupported('Only text is generated.', { type: 'text' }),
+    modalities: unsupported('Only text is generated.', ['text']),
+    audio: unsupported('Audio is not supported.'),
+    reasoning_effort: unsupported('No control of reasoning is supported.'),
+    verbosity: unsupported('No control of verbosity is supported.'),
+    web_search_options: unsupported('Searching the web is not supported.'),
+    /** Makes answers faster elsewhere, never different. */
+    prediction: ignored,
+
+    // vLLM's extensions.
+    add_generation_prompt: z.boolean().nullish(),
+    /** Further variables of the chat template. */
+    chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
+  })
+  .superRefine((body, context) => {
+    checkGeneration(body, context);
+    if (body.top_logprobs != null && body.logprobs !== true) {
+      context.addIssue({ code: 'custom', path: ['top_logprobs'], message: 'Only allowed with "logprobs": true.' });
+    }
+    for (const field of ['max_tokens', 'max_completion_tokens'] as const) {
+      if (body[field] === 0) context.addIssue({ code: 'custom', path: [field], message: 'At least 1 is expected.' });
+    }
+  });
+export type ChatRequest = z.infer<typeof chatRequest>;
+
+/** Messages as chat templates know them: `developer` is today's word for `system`, and parts are one text. */
+export function messagesOf(request: ChatRequest): ChatMessage[] {
+  return request.messages.map(({ role, content: given, name }) => ({
+    role: role === 'developer' ? 'system' : role,
+    content: typeof given === 'string' ? given : (given ?? []).map((part) => part.text).join('\n'),
+    ...(name == null ? {} : { name }),
+  }));
+}

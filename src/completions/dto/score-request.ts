@@ -1,0 +1,57 @@
+/** Body and answer of `POST /v1/score`: how likely a text is under one or several paths. */
+import { z } from 'zod';
+import { modelField } from './generation-fields.js';
+
+const MAX_PATHS = 64;
+const textOrTokens = z.union([z.string(), z.array(z.number().int().min(0)).min(1)]);
+
+export const scoreRequest = z
+  .strictObject({
+    model: modelField.optional(),
+    models: z.array(modelField).min(1).max(MAX_PATHS).optional(),
+    /** The whole of it is scored, from its first token on where the tokenizer puts a BOS before it. */
+    text: textOrTokens.optional(),
+    /** What stands before the continuation; not scored itself. */
+    prompt: textOrTokens.optional(),
+    /** Scored, given the prompt. */
+    continuation: textOrTokens.optional(),
+    add_special_tokens: z.boolean().optional(),
+    /** Reports each scored token. */
+    logprobs: z.boolean().optional(),
+  })
+  .superRefine((body, context) => {
+    const issue = (field: string, message: string): void =>
+      context.addIssue({ code: 'custom', path: [field], message });
+    if ((body.model === undefined) === (body.models === undefined)) {
+      issue('model', 'Either "model" or "models" is expected.');
+    }
+    if ((body.text === undefined) === (body.continuation === undefined)) {
+      issue('text', 'Either "text" or "continuation" is expected.');
+    }
+    if (body.prompt !== undefined && body.continuation === undefined) {
+      issue('prompt', 'Only allowed with "continuation".');
+    }
+    if (body.prompt !== undefined && typeof body.prompt !== typeof body.continuation) {
+      issue('prompt', 'Prompt and continuation are both texts or both lists of tokens.');
+    }
+  });
+export type ScoreRequest = z.infer<typeof scoreRequest>;
+
+export interface PathScore {
+  model: string;
+  path_digest: string;
+  /** Sum over the scored tokens, natural logarithm. */
+  log_likelihood: number;
+  /** How many tokens were scored. */
+  tokens: number;
+  /** e^(−log_likelihood / tokens) */
+  perplexity: number;
+  logprobs?: { token: string; token_id: number; logprob: number }[];
+}
+
+export interface ScoreAnswer {
+  object: 'list';
+  /** In the order of the models asked for. */
+  data: PathScore[];
+  usage: { prompt_tokens: number; total_tokens: number };
+}

@@ -1,0 +1,43 @@
+/** Nodes as models, for OpenAI's clients. */
+import { Controller, Get, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequireScope } from '../access/scope.js';
+import { RegistryService } from '../registry/registry.service.js';
+import {
+  modelListQuery,
+  toModelEntry,
+  toModelList,
+  type ModelEntry,
+  type ModelList,
+  type ModelListQuery,
+} from './dto/model-list.js';
+import { namePath } from './path-header.js';
+import { asModelField } from './served-models.js';
+
+@Controller('v1/models')
+@RequireScope('infer', 'read')
+export class ModelsController {
+  readonly #registry: RegistryService;
+
+  constructor(registry: RegistryService) {
+    this.#registry = registry;
+  }
+
+  @Get()
+  async list(@Query({ schema: modelListQuery }) { limit, after }: ModelListQuery): Promise<ModelList> {
+    const nodes = await this.#registry.listServable({ limit: limit + 1, after: after ?? null });
+    return toModelList(nodes, limit);
+  }
+
+  /** Ids hold slashes: raw, or as %2F. */
+  @Get('*path')
+  async retrieve(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ModelEntry> {
+    const [path = ''] = request.url.split('?', 1);
+    const id = decodeURIComponent(path.slice(path.indexOf('/v1/models/') + '/v1/models/'.length));
+    return asModelField(async () => {
+      const node = await this.#registry.findServable(id);
+      namePath(reply, [{ resolved: this.#registry.resolve(id) }]);
+      return toModelEntry(node);
+    });
+  }
+}

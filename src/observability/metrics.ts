@@ -1,0 +1,123 @@
+/**
+ * What Prometheus reads. Gauges of the engine are taken from its newest statistics when they are asked for. Names that
+ * begin with `vllm:` are those that the Kubernetes gateway's inference extension looks for.
+ */
+import { Inject, Injectable } from '@nestjs/common';
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
+import { CONFIG, type Config } from '../config.js';
+import { ENGINE, type EngineClient } from '../engine/engine-client.js';
+import type { EngineStats } from '../engine/protocol.js';
+import { ActivePaths } from './active-paths.js';
+
+const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const TOKENS = [1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
+
+/** Gauge or counter → help text, and where it comes from. */
+const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => number]> = {
+  espalier_engine_rows_running: ['Rows in the batch.', (stats) => stats.running],
+  espalier_engine_rows_waiting: ['Rows that wait for a place in the batch.', (stats) => stats.waiting],
+  espalier_engine_kv_bytes: ['Bytes of KV cache in use.', (stats) => stats.kvBytes],
+  espalier_engine_kv_budget_bytes: ['Bytes of KV cache that may be used.', (stats) => stats.kvBudgetBytes],
+  espalier_engine_bank_ranks: ['Rank rows of adapters in the bank that are in use.', (stats) => stats.bankRanks],
+  espalier_engine_bank_rank_budget: ['Rank rows that the bank holds.', (stats) => stats.bankRankBudget],
+  espalier_engine_bank_adapters: ['Adapters in the bank.', (stats) => stats.bankAdapters],
+  espalier_engine_host_cache_bytes: ['Bytes of adapters in host memory.', (stats) => stats.hostBytes],
+  espalier_engine_host_cache_budget_bytes: [
+    'Bytes of adapters that host memory may hold.',
+    (stats) => stats.hostBudgetBytes,
+  ],
+  espalier_engine_resident_bytes: ['Resident memory of the engine process.', (stats) => stats.rssBytes],
+  // These start again with the engine process, as Prometheus expects of counters.
+  espalier_engine_steps: ['Steps since the engine process started.', (stats) => stats.steps],
+  espalier_engine_preemptions: ['Rows taken out of the batch for lack of memory.', (stats) => stats.preemptions],
+  espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapterLoads],
+  espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapterEvictions],
+  'vllm:num_requests_running': ['Rows in the batch.', (stats) => stats.running],
+  'vllm:num_requests_waiting': ['Rows that wait for a place in the batch.', (stats) => stats.waiting],
+  'vllm:kv_cache_usage_perc': [
+    'Share of the KV cache in use, 0 to 1.',
+    (stats) => (stats.kvBudgetBytes === 0 ? 0 : stats.kvBytes / stats.kvBudgetBytes),
+  ],
+};
+
+@Injectable()
+export class Metrics {
+  readonly registry = new Registry();
+  readonly paths = new ActivePaths();
+  readonly requests = this.#counter('espalier_requests_total', 'Requests that ended, well or not.', 'endpoint');
+  readonly promptTokens = this.#counter('espalier_prompt_tokens_total', 'Tokens in prompts.');
+  readonly generatedTokens = this.#counter('espalier_generated_tokens_total', 'Tokens generated.');
+  readonly timeToFirstOutput = this.#histogram(
+    'espalier_time_to_first_output_seconds',
+    'From the tokenized request to the first output of the engine.',
+    SECONDS,
+  );
+  readonly requestSeconds = this.#histogram(
+    'espalier_request_seconds',
+    'From the tokenized request to its end.',
+    SECONDS,
+  );
+  readonly completionTokens = this.#histogram('espalier_completion_tokens', 'Tokens generated for a request.', TOKENS);
+
+  constructor(@Inject(ENGINE) engine: EngineClient, @Inject(CONFIG) config: Config) {
+    collectDefaultMetrics({ register: this.registry });
+    for (const [name, [help, of]] of Object.entries(ENGINE_GAUGES)) {
+      this.#gauge(name, help, (gauge) => {
+        if (engine.stats) gauge.set(of(engine.stats));
+      });
+    }
+    this.#gauge('espalier_engine_up', 'Whether the engine process serves.', (gauge) =>
+      gauge.set(engine.state === 'ready' ? 1 : 0),
+    );
+    this.#gauge('espalier_engine_models', 'Base models that are loaded.', (gauge) =>
+      gauge.set(engine.loadedModels.size),
+    );
+    this.#loraRequests(config.engine.maxRows);
+  }
+
+  /** As vLLM has it: the labels hold the names, the value is the time. */
+  #loraRequests(maxRows: number): void {
+    const { paths } = this;
+    new Gauge({
+      name: 'vllm:lora_requests_info',
+      help: 'Paths that requests run on and wait for.',
+      labelNames: ['max_lora', 'running_lora_adapters', 'waiting_lora_adapters'],
+      registers: [this.registry],
+      collect() {
+        this.reset();
+        const adapters = (state: 'running' | 'waiting'): string =>
+          paths
+            .paths(state)
+            .filter((path) => path.includes('/'))
+            .join(',');
+        this.set(
+          {
+            max_lora: maxRows,
+            running_lora_adapters: adapters('running'),
+            waiting_lora_adapters: adapters('waiting'),
+          },
+          Date.now() / 1000,
+        );
+      },
+    });
+  }
+
+  #gauge(name: string, help: string, collect: (gauge: Gauge) => void): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.registry],
+      collect() {
+        collect(this);
+      },
+    });
+  }
+
+  #counter<Label extends string = never>(name: string, help: string, ...labelNames: Label[]): Counter<Label> {
+    return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #histogram(name: string, help: string, buckets: number[]): Histogram<'endpoint'> {
+    return new Histogram({ name, help, buckets, labelNames: ['endpoint'], registers: [this.registry] });
+  }
+}
