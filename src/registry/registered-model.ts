@@ -7,6 +7,8 @@ export interface RegisteredModel extends ModelRecord {
   /** Absolute. Holds config.json, tokenizer, safetensors and the graph. */
   folder: string;
   config: ModelConfig;
+  /** Names that adapters may give as their base without a warning. */
+  origins: readonly string[];
   parameters: number;
   createdAt: Date;
 }

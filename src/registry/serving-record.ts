@@ -2,10 +2,11 @@
  * Keeps what each path digest stood for when it was first served. Serving never waits for it: new digests are noted in
  * memory and written together a moment later, and a look-up writes what is still noted before it reads.
  */
-import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Database } from '../database/database.js';
 import { ServedPathNotFoundError } from '../errors.js';
+import { LOGGER, type Logger } from '../logger.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
 import { servedSteps, toServedPathDto, type ServedPathDto } from './dto/resolution.dto.js';
 
@@ -18,14 +19,15 @@ const MAX_NOTED = 10_000;
 @Injectable()
 export class ServingRecord implements OnApplicationShutdown {
   readonly #database: Database;
-  readonly #logger = new Logger(ServingRecord.name);
+  readonly #logger: Logger;
   readonly #known = new LRUCache<string, true>({ max: REMEMBERED });
   #noted = new Map<string, ResolvedPath>();
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(database: Database) {
+  constructor(database: Database, @Inject(LOGGER) logger: Logger) {
     this.#database = database;
+    this.#logger = logger;
   }
 
   note(resolved: ResolvedPath): void {
@@ -79,7 +81,7 @@ export class ServingRecord implements OnApplicationShutdown {
     try {
       await this.write();
     } catch (error) {
-      this.#logger.warn(`Served paths are not recorded yet: ${error instanceof Error ? error.message : String(error)}`);
+      this.#logger.warn({ err: error }, 'served paths are not recorded yet');
       this.#timer ??= setTimeout(() => void this.#writeSoon(), WRITE_AFTER_MS * 25).unref();
     }
   }

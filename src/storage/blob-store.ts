@@ -16,6 +16,8 @@ export interface StoredBlob {
   /** Hex. */
   sha256: string;
   bytes: number;
+  /** The store had it already. */
+  existed: boolean;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -53,8 +55,9 @@ export class BlobStore {
     try {
       await pipeline(hashed, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }));
       const sha256 = hash.digest('hex');
+      const existed = await this.has(sha256);
       await this.#place(temporary, this.path(sha256));
-      return { sha256, bytes };
+      return { sha256, bytes, existed };
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;

@@ -1,0 +1,118 @@
+/**
+ * A Hugging Face folder → a folder of ours, with the graph beside the weights.
+ *
+ * Everything is made in a temporary folder, forced to the disk, and renamed to the digest of its files: under that name
+ * a model is whole or not there. Weights are streamed, never held.
+ */
+import { createHash } from 'node:crypto';
+import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { explainWriteError, isMissingFile, ModelFilesChangedError } from '../../errors.js';
+import {
+  checkFileStamps,
+  STAMPS_FILE,
+  writeFileStamps,
+  type HashedFile,
+} from '../../formats/checkpoint/file-stamps.js';
+import { readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
+import { writeModelGraph } from '../../graph/model-file.js';
+import { syncFolder } from '../../storage/durable.js';
+import { copyHashed, syncFile } from './copy-file.js';
+
+const TEMPORARY = '.tmp';
+/** Changes with the meaning of what is hashed. */
+const DIGEST_VERSION = 'espalier base 1';
+
+export interface ImportOptions {
+  /** Where a file of the folder really lies; throws if it may not be read. */
+  locate: (folder: string, name: string) => Promise<string>;
+  /** Shares the files with the source instead of copying them. */
+  hardLink: boolean;
+}
+
+export interface ImportedCheckpoint {
+  /** Base digest: the names and bytes of config, tokenizer, chat template and shards. */
+  digest: string;
+  /** Of the files, without the graph. */
+  bytes: number;
+  checkpoint: Checkpoint;
+}
+
+/** `models`: the folder in which each model lies under its digest. */
+export async function importCheckpoint(
+  source: string,
+  models: string,
+  { locate, hardLink }: ImportOptions,
+): Promise<ImportedCheckpoint> {
+  // Headers and config only: what can't be served is refused before anything is copied.
+  const { weightFiles, otherFiles } = await readCheckpoint(source);
+  await mkdir(models, { recursive: true, mode: 0o700 });
+  const temporary = join(models, `${process.pid}-${Date.now()}${TEMPORARY}`);
+  try {
+    await mkdir(temporary, { mode: 0o700 });
+    const files: HashedFile[] = [];
+    for (const name of [...otherFiles, ...weightFiles]) {
+      const isWeights = weightFiles.includes(name);
+      const file = await copyHashed(await locate(source, name), join(temporary, name), hardLink && isWeights);
+      files.push({ name, ...file });
+    }
+    const digest = baseDigest(files);
+    const place = join(models, digest);
+    // Read again: the copy is what will be served, whatever happened to the source meanwhile.
+    const { origins } = await readCheckpoint(source);
+    const checkpoint = { ...(await readCheckpoint(temporary)), folder: place, origins };
+    if (!(await isIntact(place))) {
+      const graph = await writeModelGraph(temporary, checkpoint.config, checkpoint.tensors);
+      await syncFile(graph);
+      await writeFileStamps(temporary, files);
+      await syncFile(join(temporary, STAMPS_FILE));
+      await syncFolder(temporary);
+      await replace(place, temporary);
+      await syncFolder(models);
+    }
+    return { digest, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), checkpoint };
+  } catch (error) {
+    throw explainWriteError('the model', error);
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+}
+
+/** Removes what a crash left behind. */
+export async function sweepModels(models: string): Promise<void> {
+  await mkdir(models, { recursive: true, mode: 0o700 });
+  for (const name of await readdir(models)) {
+    if (name.endsWith(TEMPORARY)) await rm(join(models, name), { recursive: true, force: true });
+  }
+}
+
+function baseDigest(files: readonly HashedFile[]): string {
+  const named = files.map(({ name, sha256 }) => [name, sha256]).sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  return createHash('sha256')
+    .update(`${DIGEST_VERSION}\n${JSON.stringify(named)}`)
+    .digest('hex');
+}
+
+/** The same files were imported before, and still are what they were. */
+async function isIntact(folder: string): Promise<boolean> {
+  try {
+    await access(join(folder, STAMPS_FILE));
+    await checkFileStamps(folder);
+    return true;
+  } catch (error) {
+    if (isMissingFile(error) || error instanceof ModelFilesChangedError) return false;
+    throw error;
+  }
+}
+
+/** Where a damaged folder is in the place, it makes way; what maps its files keeps them until it lets go. */
+async function replace(place: string, folder: string): Promise<void> {
+  const old = `${folder}-replaced${TEMPORARY}`;
+  try {
+    await rename(place, old);
+  } catch (error) {
+    if (!isMissingFile(error)) throw error;
+  }
+  await rename(folder, place);
+  await rm(old, { recursive: true, force: true });
+}

@@ -1,0 +1,110 @@
+/** Base models: imported once, never changed, listed. */
+import { Inject, Injectable } from '@nestjs/common';
+import pLimit from 'p-limit';
+import { join } from 'node:path';
+import { ulid } from 'ulid';
+import { CONFIG, type Config } from '../config.js';
+import { Database } from '../database/database.js';
+import { ModelExistsError, ModelNotImportedError } from '../errors.js';
+import { parsePath } from '../tree/path.js';
+import { PathSyntaxError } from '../errors.js';
+import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
+import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
+import { ImportFolders } from './import-folders.js';
+import { importCheckpoint, type ImportedCheckpoint } from './importer/import-checkpoint.js';
+import { toNodeRecord, toRegisteredModel } from './records-of-rows.js';
+import { RegistryWrites } from './registry-writes.js';
+import { TreeMirror } from './tree-mirror.js';
+
+/** Below the data folder. */
+export const MODELS_FOLDER = 'models';
+
+@Injectable()
+export class ModelsService {
+  /** Imports take disk and time; two of the same checkpoint would race for one folder. */
+  readonly #oneAtATime = pLimit(1);
+
+  constructor(
+    private readonly database: Database,
+    private readonly mirror: TreeMirror,
+    private readonly writes: RegistryWrites,
+    private readonly folders: ImportFolders,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  import(request: ImportModel): Promise<ImportedModelDto> {
+    requireModelName(request.name);
+    return this.#oneAtATime(() => this.#import(request));
+  }
+
+  async list({ limit, cursor }: PageQuery): Promise<Page<ModelDto>> {
+    const after = cursorKey(cursor);
+    const rows = await this.database.client.model.findMany({
+      ...(after === null ? {} : { where: { name: { gt: after } } }),
+      orderBy: { name: 'asc' },
+      take: limit + 1,
+    });
+    return toPage(
+      rows,
+      limit,
+      ({ name }) => name,
+      (row) => toModelDto(row, this.#rootOf(row.name)),
+    );
+  }
+
+  async get(name: string): Promise<ModelDto> {
+    const row = await this.database.client.model.findUnique({ where: { name } });
+    if (!row) throw new ModelNotImportedError(name, [...this.mirror.models()].map((model) => model.name).slice(0, 20));
+    return toModelDto(row, this.#rootOf(name));
+  }
+
+  async #import({ name, folder, link }: ImportModel): Promise<ImportedModelDto> {
+    const source = await this.folders.folder(folder);
+    const imported = await importCheckpoint(source, join(this.config.dataFolder, MODELS_FOLDER), {
+      locate: (from, file) => this.folders.file(from, file),
+      hardLink: link,
+    });
+    const existing = this.mirror.tree.model(name);
+    if (!existing) return { ...(await this.#record(name, imported)), unchanged: false };
+    if (existing.digest !== imported.digest) throw new ModelExistsError(name, existing.digest, imported.digest);
+    return { ...(await this.get(name)), unchanged: true };
+  }
+
+  #record(name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {
+    const folder = `${MODELS_FOLDER}/${digest}`;
+    return this.writes.commit(async (transaction) => {
+      const row = await transaction.model.create({
+        data: {
+          id: ulid(),
+          name,
+          digest,
+          modelType: checkpoint.config.modelType,
+          config: { ...checkpoint.config },
+          origins: [...new Set([...checkpoint.origins, name])],
+          folder,
+          parameters: BigInt(checkpoint.parameters),
+          bytes: BigInt(bytes),
+          warnings: checkpoint.warnings,
+        },
+      });
+      const root = await transaction.node.create({ data: { id: ulid(), modelId: row.id, parentId: null, name } });
+      return {
+        result: toModelDto(row, root.id),
+        apply: () => {
+          this.mirror.setModel(toRegisteredModel(row, root.id, join(this.config.dataFolder, folder)));
+          this.mirror.tree.setNode(toNodeRecord(root));
+        },
+      };
+    });
+  }
+
+  #rootOf(name: string): string {
+    return this.mirror.tree.model(name)?.rootNodeId ?? '';
+  }
+}
+
+function requireModelName(name: string): void {
+  if (parsePath(name).segments.length > 0) {
+    throw new PathSyntaxError(name, 'a model is the first segment of its paths, and has no "/" in its name.');
+  }
+}

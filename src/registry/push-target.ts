@@ -1,0 +1,58 @@
+/** Where a push goes, and what its adapter stands on. */
+import { RootNodeError, TrainedOnError } from '../errors.js';
+import type { AdapterTree } from '../tree/adapter-tree.js';
+import type { NodeRecord, RevisionRecord } from '../tree/records.js';
+import type { RevisionReference } from './dto/revision.dto.js';
+import { plainNames } from './node-lookup.js';
+import { findRevision } from './revision-lookup.js';
+
+export interface PushTarget {
+  path: string;
+  parent: NodeRecord;
+  name: string;
+  /** Null where it is to be made: only the last segment is missing. */
+  node: NodeRecord | null;
+}
+
+export function pushTarget(tree: AdapterTree, path: string): PushTarget {
+  const names = plainNames(path);
+  const name = names.at(-1) ?? '';
+  if (names.length === 1) {
+    throw new RootNodeError(name, `takes no adapter itself. Push to a path under it, like "${name}/french"`);
+  }
+  const parent = tree.find(names.slice(0, -1).join('/'));
+  const node = tree.nodeByPath(names) ?? null;
+  if (!node) {
+    tree.check({
+      id: '',
+      modelId: parent.modelId,
+      parentId: parent.id,
+      name,
+      policy: 'pinned',
+      disabled: false,
+      detached: false,
+      headId: null,
+    });
+  }
+  return { path: names.join('/'), parent, name, node };
+}
+
+export interface TrainedOn {
+  /** Null where the parent has no revision: the root, or a node that is empty. */
+  revision: RevisionRecord | null;
+  warnings: string[];
+}
+
+/** What the push names, which must be a revision of the parent; else the parent's head, and a warning that says so. */
+export function trainedOnOf(tree: AdapterTree, parent: NodeRecord, given: RevisionReference | undefined): TrainedOn {
+  if (given !== undefined) {
+    const revision = findRevision(tree, parent.id, given);
+    if (revision) return { revision, warnings: [] };
+    const numbers = tree.revisions(parent.id).map(({ number }) => number);
+    throw new TrainedOnError(tree.pathOf(parent.id), given, numbers);
+  }
+  const head = parent.headId === null ? undefined : tree.revision(parent.headId);
+  if (!head) return { revision: null, warnings: [] };
+  const warning = `trainedOn was left out, and is taken to be the head of "${tree.pathOf(parent.id)}", revision ${head.number}.`;
+  return { revision: head, warnings: [warning] };
+}

@@ -1,0 +1,80 @@
+/** Rows of the database → the records that the tree holds. */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import type { NodeRecord, ParentPolicy, RevisionRecord } from '../tree/records.js';
+import type { RegisteredModel } from './registered-model.js';
+
+export interface ModelRow {
+  id: string;
+  name: string;
+  digest: string;
+  config: unknown;
+  origins: string[];
+  parameters: bigint;
+  createdAt: Date;
+}
+
+/** `folder`: absolute. */
+export function toRegisteredModel(row: ModelRow, rootNodeId: string, folder: string): RegisteredModel {
+  return {
+    id: row.id,
+    name: row.name,
+    digest: row.digest,
+    rootNodeId,
+    folder,
+    // Written by the import, from a checked config.json.
+    config: row.config as ModelConfig,
+    origins: row.origins,
+    parameters: Number(row.parameters),
+    createdAt: row.createdAt,
+  };
+}
+
+export interface NodeRow {
+  id: string;
+  modelId: string;
+  parentId: string | null;
+  name: string;
+  policy: string;
+  disabledAt: Date | null;
+  detached: boolean;
+  headId: string | null;
+}
+
+export function toNodeRecord(row: NodeRow): NodeRecord {
+  return {
+    id: row.id,
+    modelId: row.modelId,
+    parentId: row.parentId,
+    name: row.name,
+    policy: row.policy as ParentPolicy,
+    disabled: row.disabledAt !== null,
+    detached: row.detached,
+    headId: row.headId,
+  };
+}
+
+export interface RevisionRow {
+  id: string;
+  nodeId: string;
+  number: number;
+  digest: string;
+  trainedOnId: string | null;
+  rank: number;
+  bytes: bigint;
+  configBlob: string;
+  weightsBlob: string;
+}
+
+export function toRevisionRecord(row: RevisionRow): RevisionRecord {
+  return {
+    id: row.id,
+    nodeId: row.nodeId,
+    number: row.number,
+    digest: row.digest,
+    trainedOnId: row.trainedOnId,
+    rank: row.rank,
+    bytes: Number(row.bytes),
+    configBlob: row.configBlob,
+    weightsBlob: row.weightsBlob,
+  };
+}

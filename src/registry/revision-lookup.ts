@@ -1,0 +1,15 @@
+import type { AdapterTree } from '../tree/adapter-tree.js';
+import type { RevisionRecord } from '../tree/records.js';
+import type { RevisionReference } from './dto/revision.dto.js';
+
+/** A revision of the node, by its number (also as text, as it comes in a form) or by its id. */
+export function findRevision(
+  tree: AdapterTree,
+  nodeId: string,
+  reference: RevisionReference,
+): RevisionRecord | undefined {
+  const number = typeof reference === 'number' || /^[0-9]{1,9}$/.test(reference) ? Number(reference) : null;
+  if (number !== null) return tree.revisions(nodeId).find((revision) => revision.number === number);
+  const revision = tree.revision(String(reference));
+  return revision?.nodeId === nodeId ? revision : undefined;
+}

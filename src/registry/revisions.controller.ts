@@ -1,0 +1,26 @@
+import { Controller, Post, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequireScope } from '../access/scope.js';
+import type { PushedRevisionDto } from './dto/revision.dto.js';
+import { PushSources } from './push-sources.js';
+import { RevisionsService } from './revisions.service.js';
+
+@Controller('api/v1/revisions')
+export class RevisionsController {
+  constructor(
+    private readonly revisions: RevisionsService,
+    private readonly sources: PushSources,
+  ) {}
+
+  /** JSON that names a folder, or a form with the two files. */
+  @Post()
+  @RequireScope('write')
+  async push(
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<PushedRevisionDto> {
+    const pushed = await this.revisions.push(this.sources.ofRequest(request));
+    void reply.status(pushed.unchanged ? 200 : 201);
+    return pushed;
+  }
+}

@@ -1,0 +1,192 @@
+/** The adapters of a node: pushed, checked, numbered, recorded, listed. */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { ulid } from 'ulid';
+import { CONFIG, type Config } from '../config.js';
+import { Database, type Transaction } from '../database/database.js';
+import { DatabaseUnavailableError, ModelNotImportedError } from '../errors.js';
+import { BlobStore } from '../storage/blob-store.js';
+import type { NodeRecord } from '../tree/records.js';
+import { AdapterReader } from './adapter-reader.js';
+import type { AdapterFacts } from './adapter-reader.worker.js';
+import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
+import {
+  revisionRelations,
+  toRevisionDto,
+  type PushedRevisionDto,
+  type PushUpload,
+  type RevisionDto,
+} from './dto/revision.dto.js';
+import { findNode } from './node-lookup.js';
+import { pushTarget, trainedOnOf, type PushTarget } from './push-target.js';
+import { toNodeRecord, toRevisionRecord } from './records-of-rows.js';
+import { RegistryWrites, type Change } from './registry-writes.js';
+import { StagedBlobs, type Staging } from './staged-blobs.js';
+import { TreeMirror } from './tree-mirror.js';
+
+export const ADAPTER_CONFIG = 'adapter_config.json';
+export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+
+const MAX_CONFIG_BYTES = 1024 * 1024;
+
+/** The two files of a PEFT folder in the store. */
+export interface AdapterBlobs {
+  config: string;
+  weights: string;
+}
+
+@Injectable()
+export class RevisionsService {
+  constructor(
+    private readonly database: Database,
+    private readonly mirror: TreeMirror,
+    private readonly writes: RegistryWrites,
+    private readonly blobs: BlobStore,
+    private readonly staged: StagedBlobs,
+    private readonly reader: AdapterReader,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  async list(idOrPath: string, { limit, cursor }: PageQuery): Promise<Page<RevisionDto>> {
+    const { tree } = this.mirror;
+    const { id, headId } = findNode(tree, idOrPath);
+    const after = cursorKey(cursor);
+    const rows = await this.database.client.revision.findMany({
+      where: { nodeId: id, ...(after === null ? {} : { number: { gt: Number(after) } }) },
+      orderBy: { number: 'asc' },
+      take: limit + 1,
+      include: revisionRelations,
+    });
+    const path = tree.pathOf(id);
+    return toPage(
+      rows,
+      limit,
+      ({ number }) => String(number),
+      (row) => toRevisionDto(row, path, headId),
+    );
+  }
+
+  /**
+   * `receive` puts the two files into the store and says what is pushed. If anything fails after that, what it put is
+   * taken back.
+   */
+  async push(receive: (staging: AdapterStaging) => Promise<PushRequest>): Promise<PushedRevisionDto> {
+    const staging = this.staged.begin();
+    try {
+      const { fields, files } = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
+      const facts = await this.#check(fields, files);
+      // Recorded, or perhaps recorded: only an outage leaves that open, and then the bytes must stay.
+      staging.keep();
+      try {
+        const pushed = await this.writes.commit((transaction) => this.#record(transaction, fields, files, facts));
+        if (pushed.unchanged) staging.discard();
+        return pushed;
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError)) staging.discard();
+        throw error;
+      }
+    } finally {
+      await staging.end();
+    }
+  }
+
+  #check(fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
+    const { tree } = this.mirror;
+    const target = pushTarget(tree, fields.path);
+    // Refused before the adapter is read; the answer counts that is found when it is recorded.
+    trainedOnOf(tree, target.parent, fields.trainedOn);
+    const model = this.mirror.model(target.parent.modelId);
+    if (!model) throw new ModelNotImportedError(fields.path, []);
+    return this.reader.read({
+      files: { configFile: this.blobs.path(files.config), weightsFile: this.blobs.path(files.weights) },
+      base: { config: model.config, origins: [...model.origins], folder: model.folder },
+    });
+  }
+
+  async #record(
+    transaction: Transaction,
+    fields: PushUpload,
+    files: AdapterBlobs,
+    facts: AdapterFacts,
+  ): Promise<Change<PushedRevisionDto>> {
+    const { tree } = this.mirror;
+    const target = pushTarget(tree, fields.path);
+    const trainedOn = trainedOnOf(tree, target.parent, fields.trainedOn);
+    const before = target.node ? tree.revisions(target.node.id) : [];
+    const same = before.find(
+      (one) => one.digest === facts.digest && one.trainedOnId === (trainedOn.revision?.id ?? null),
+    );
+    if (same && target.node) return this.#unchanged(transaction, same.id, target.node);
+
+    const node = target.node ?? (await this.#createNode(transaction, target));
+    const number = (before.at(-1)?.number ?? 0) + 1;
+    const row = await transaction.revision.create({
+      data: {
+        id: ulid(),
+        nodeId: node.id,
+        number,
+        digest: facts.digest,
+        trainedOnId: trainedOn.revision?.id ?? null,
+        rank: facts.rank,
+        bytes: BigInt(facts.bytes),
+        configBlob: files.config,
+        weightsBlob: files.weights,
+        targets: facts.targets,
+        message: fields.message ?? null,
+        warnings: [...facts.warnings, ...trainedOn.warnings],
+      },
+      include: revisionRelations,
+    });
+    const isFirst = node.headId === null;
+    if (isFirst)
+      await transaction.headChange.create({ data: { nodeId: node.id, revisionId: row.id, reason: 'first' } });
+    const served = await transaction.node.update({
+      where: { id: node.id },
+      data: { detached: false, ...(isFirst ? { headId: row.id } : {}) },
+    });
+    return {
+      result: { ...toRevisionDto(row, target.path, served.headId), unchanged: false },
+      apply: () => {
+        // The node first without its new head, which the tree wants to know before it is pointed at.
+        if (!target.node) tree.setNode(node);
+        tree.setRevision(toRevisionRecord(row));
+        tree.setNode(toNodeRecord(served));
+      },
+    };
+  }
+
+  async #createNode(transaction: Transaction, { parent, name }: PushTarget): Promise<NodeRecord> {
+    const data = { id: ulid(), modelId: parent.modelId, parentId: parent.id, name };
+    return toNodeRecord(await transaction.node.create({ data }));
+  }
+
+  async #unchanged(transaction: Transaction, id: string, node: NodeRecord): Promise<Change<PushedRevisionDto>> {
+    const row = await transaction.revision.findUniqueOrThrow({ where: { id }, include: revisionRelations });
+    const result = { ...toRevisionDto(row, this.mirror.tree.pathOf(node.id), node.headId), unchanged: true };
+    return { result, apply: () => undefined };
+  }
+}
+
+export interface PushRequest {
+  fields: PushUpload;
+  files: AdapterBlobs;
+}
+
+/** Puts the files of one push into the store, each within its limit. */
+export class AdapterStaging {
+  readonly #staging: Staging;
+  readonly #maxBytes: number;
+
+  constructor(staging: Staging, maxBytes: number) {
+    this.#staging = staging;
+    this.#maxBytes = maxBytes;
+  }
+
+  config(stream: Readable): Promise<string> {
+    return this.#staging.put(stream, 'the adapter', Math.min(MAX_CONFIG_BYTES, this.#maxBytes));
+  }
+
+  weights(stream: Readable): Promise<string> {
+    return this.#staging.put(stream, 'the adapter', this.#maxBytes);
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * Blobs of pushes that aren't recorded yet. A push that fails takes its blobs back, unless another push, or a revision,
+ * has the same bytes: what was in the store before is never touched, and what two pushes hold goes with the last of them.
+ */
+import { Injectable } from '@nestjs/common';
+import type { Readable } from 'node:stream';
+import { explainWriteError } from '../errors.js';
+import { BlobStore } from '../storage/blob-store.js';
+
+interface Held {
+  holders: number;
+  /** Nobody has recorded it, and it wasn't there before. */
+  orphan: boolean;
+}
+
+/** One push's hold on its blobs. */
+export class Staging {
+  readonly #blobs: StagedBlobs;
+  readonly #held = new Set<string>();
+  #kept = false;
+
+  constructor(blobs: StagedBlobs) {
+    this.#blobs = blobs;
+  }
+
+  /** Returns the SHA-256. */
+  async put(stream: Readable, what: string, maxBytes: number): Promise<string> {
+    const sha256 = await this.#blobs.put(stream, what, maxBytes, this.#held);
+    this.#held.add(sha256);
+    return sha256;
+  }
+
+  /** They are recorded, or may be. */
+  keep(): void {
+    this.#kept = true;
+  }
+
+  /** They aren't after all. */
+  discard(): void {
+    this.#kept = false;
+  }
+
+  async end(): Promise<void> {
+    await this.#blobs.release(this.#held, this.#kept);
+  }
+}
+
+@Injectable()
+export class StagedBlobs {
+  readonly #store: BlobStore;
+  readonly #held = new Map<string, Held>();
+  /** Deleted only while nothing is being put, because that could be the same bytes again. */
+  readonly #doomed = new Set<string>();
+  #putting = 0;
+  #deleting: Promise<void> = Promise.resolve();
+
+  constructor(store: BlobStore) {
+    this.#store = store;
+  }
+
+  begin(): Staging {
+    return new Staging(this);
+  }
+
+  /** `mine`: what the caller holds already, and so doesn't hold twice. */
+  async put(stream: Readable, what: string, maxBytes: number, mine: ReadonlySet<string>): Promise<string> {
+    this.#putting++;
+    try {
+      await this.#deleting;
+      const { sha256, existed } = await this.#store.put(stream, maxBytes);
+      const held = this.#held.get(sha256) ?? { holders: 0, orphan: !existed || this.#doomed.delete(sha256) };
+      if (!mine.has(sha256)) held.holders++;
+      this.#held.set(sha256, held);
+      return sha256;
+    } catch (error) {
+      throw explainWriteError(what, error);
+    } finally {
+      this.#putting--;
+    }
+  }
+
+  async release(blobs: ReadonlySet<string>, kept: boolean): Promise<void> {
+    for (const sha256 of blobs) {
+      const held = this.#held.get(sha256);
+      if (!held) continue;
+      held.holders--;
+      if (kept) held.orphan = false;
+      if (held.holders > 0) continue;
+      this.#held.delete(sha256);
+      if (held.orphan) this.#doomed.add(sha256);
+    }
+    if (this.#putting > 0 || this.#doomed.size === 0) return;
+    const doomed = [...this.#doomed];
+    this.#doomed.clear();
+    this.#deleting = this.#deleting.then(async () => {
+      await Promise.allSettled(doomed.map((sha256) => this.#store.delete(sha256)));
+    });
+    await this.#deleting;
+  }
+}
