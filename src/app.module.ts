@@ -5,6 +5,7 @@ import { ErrorFilter } from './http/error-filter.js';
 import { validationPipe } from './http/validation.js';
 import { LOGGER } from './logger.js';
 import { PlatformModule, type Platform } from './platform.module.js';
+import { RegistryModule } from './registry/registry.module.js';
 
 @Module({
   providers: [
@@ -15,6 +16,6 @@ import { PlatformModule, type Platform } from './platform.module.js';
 })
 export class AppModule {
   static on(platform: Platform): DynamicModule {
-    return { module: AppModule, imports: [PlatformModule.of(platform)] };
+    return { module: AppModule, imports: [PlatformModule.of(platform), RegistryModule] };
   }
 }

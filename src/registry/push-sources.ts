@@ -42,7 +42,8 @@ export class PushSources {
 async function receiveForm(request: FastifyRequest, staging: AdapterStaging): Promise<PushRequest> {
   const files: Partial<AdapterBlobs> = {};
   const fields: Record<string, unknown> = {};
-  for await (const part of request.parts()) {
+  // The store counts the bytes: it refuses a file that is too large, where the parser would cut it off.
+  for await (const part of request.parts({ limits: { fileSize: Infinity } })) {
     if (part.type === 'file') await receiveFile(part, files, staging);
     else if (part.fieldname in fields) throw new InvalidRequestError('This field comes twice.', part.fieldname);
     else fields[part.fieldname] = part.value;
