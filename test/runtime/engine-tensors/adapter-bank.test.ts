@@ -1,0 +1,283 @@
+/** The bank: loading, references, eviction, and that what a run is fed are the rows of the adapters that it names. */
+import fc from 'fast-check';
+import { AdapterBank } from '../../../src/engine/adapter-bank.js';
+import { type FoldedAdapter, foldedAdapter } from '../../../src/engine/folded-adapter.js';
+import { HostCache } from '../../../src/engine/host-cache.js';
+import type { AdapterUse } from '../../../src/engine/protocol.js';
+import type { ModelConfig } from '../../../src/formats/checkpoint/model-config.js';
+import { linearModules, PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';
+import { EspalierError } from '../../../src/errors.js';
+
+const CONFIG: ModelConfig = {
+  modelType: 'llama',
+  vocabSize: 11,
+  hiddenSize: 6,
+  intermediateSize: 10,
+  layers: 2,
+  heads: 2,
+  kvHeads: 1,
+  headDim: 4,
+  rmsNormEps: 1e-5,
+  rope: { theta: 10000, scaling: { type: 'default' } },
+  maxPositions: 100,
+  tiedEmbeddings: false,
+  bias: { qkv: false, o: false, mlp: false },
+  qkNorm: false,
+};
+
+const modules = linearModules(CONFIG);
+
+/** Every value of an adapter's row r in a module: tells adapters, modules and rows apart. */
+const mark = (adapter: number, module: number, r: number): number => adapter * 10_000 + module * 100 + r + 1;
+
+function makeAdapter(index: number, ranks: Record<string, number>): FoldedAdapter {
+  const deltas = modules.flatMap(({ name, projection, inFeatures, outFeatures }, module) => {
+    const rank = ranks[projection];
+    if (rank === undefined) return [];
+    const rows = (width: number) =>
+      Float32Array.from({ length: rank * width }, (_, i) => mark(index, module, Math.floor(i / width)));
+    return [[name, { rank, inFeatures, outFeatures, a: rows(inFeatures), b: rows(outFeatures) }] as const];
+  });
+  return foldedAdapter(`adapter-${index}`, new Map(deltas));
+}
+
+const RANKS: Record<string, number>[] = [
+  { q_proj: 2, v_proj: 2 },
+  { q_proj: 8, k_proj: 8, v_proj: 8, o_proj: 8 },
+  { gate_proj: 3, up_proj: 5 },
+  { q_proj: 1, down_proj: 6, lm_head: 4 },
+  { q_proj: 5 },
+  Object.fromEntries(PROJECTIONS.map((projection) => [projection, 4])),
+];
+const ADAPTERS = RANKS.map((ranks, i) => makeAdapter(i, ranks));
+
+const use = (index: number): AdapterUse => {
+  const { digest, rank } = ADAPTERS[index]!;
+  return { digest, weight: 1, rank, configFile: `/c${index}`, weightsFile: `/w${index}` };
+};
+
+/** A disk whose reads end when the test says so. */
+class Disk {
+  readonly reads: string[] = [];
+  readonly #pending = new Map<string, { give: (adapter: FoldedAdapter) => void; fail: (error: Error) => void }>();
+  readonly read = ({ digest }: AdapterUse): Promise<FoldedAdapter> => {
+    this.reads.push(digest);
+    return new Promise((give, fail) => this.#pending.set(digest, { give, fail }));
+  };
+
+  async finish(digest: string): Promise<void> {
+    this.#pending.get(digest)!.give(ADAPTERS.find((adapter) => adapter.digest === digest)!);
+    await new Promise(setImmediate);
+  }
+
+  async fail(digest: string, error: Error): Promise<void> {
+    this.#pending.get(digest)!.fail(error);
+    await new Promise(setImmediate);
+  }
+}
+
+function setUp({ rankBudget = 64, hostBytes = 1e9 } = {}): {
+  bank: AdapterBank;
+  disk: Disk;
+  host: HostCache;
+  clock: { ms: number };
+} {
+  const disk = new Disk();
+  const clock = { ms: 0 };
+  const host = new HostCache(hostBytes);
+  return {
+    bank: new AdapterBank(CONFIG, { rankBudget, host, source: disk.read, nowMs: () => clock.ms }),
+    disk,
+    host,
+    clock,
+  };
+}
+
+async function load({ bank, disk }: { bank: AdapterBank; disk: Disk }, ...indices: number[]): Promise<void> {
+  for (const index of indices) {
+    bank.prefetch(use(index));
+    if (bank.state(use(index).digest) === 'loading') await disk.finish(use(index).digest);
+  }
+}
+
+/** Each adapter's rows in the feed are its own; `exact`: and there are no others. */
+function expectFed(bank: AdapterBank, indices: readonly number[], tokens: number, exact = false): void {
+  const feeds = bank.feed(new Set(indices.map((index) => use(index).digest)), tokens, exact);
+  expect(feeds).toHaveLength(PROJECTIONS.length);
+  // Collected, because thousands of expectations are slow.
+  const wrong: string[] = [];
+  for (const [p, { rows, spans, tensors }] of feeds.entries()) {
+    const needed = [...new Set(indices)].reduce((sum, index) => sum + (RANKS[index]![PROJECTIONS[p]!] ?? 0), 0);
+    if (exact || needed === 0 ? rows !== needed : rows < needed) wrong.push(`${PROJECTIONS[p]!} is fed ${rows} rows`);
+    const byName = new Map(tensors);
+    for (const [m, { name, projection, inFeatures, outFeatures }] of modules.entries()) {
+      if (projection !== PROJECTIONS[p]) continue;
+      for (const [fed, width] of [
+        [byName.get(`lora_a.${name}`)!, inFeatures],
+        [byName.get(`lora_b.${name}`)!, outFeatures],
+      ] as const) {
+        if (fed.dims.join() !== `${rows},${width}`) wrong.push(`${name} is fed [${fed.dims.join()}]`);
+        for (const index of indices) {
+          const rank = RANKS[index]![projection] ?? 0;
+          const span = spans.get(use(index).digest) ?? { offset: 0, rank: 0 };
+          if (span.rank !== rank) wrong.push(`${name} has ${span.rank} rows of ${index}`);
+          const begin = span.offset * width;
+          for (let i = 0; i < rank * width; i++) {
+            if (fed.data[begin + i] !== mark(index, m, Math.floor(i / width))) wrong.push(`${name}, ${index}: ${i}`);
+          }
+        }
+      }
+    }
+  }
+  expect(wrong).toEqual([]);
+}
+
+describe('loading', () => {
+  test('is asked for once, and ends resident', async () => {
+    const set = setUp();
+    let settled = 0;
+    set.bank.onSettled(() => settled++);
+    const { digest } = use(0);
+    expect(set.bank.state(digest)).toBe('absent');
+    expect(set.bank.acquire([use(0)])).toBe(false);
+    set.bank.prefetch(use(0));
+    set.bank.prefetch(use(0));
+    expect(set.bank.state(digest)).toBe('loading');
+    expect(set.bank.acquire([use(0)])).toBe(false);
+    await set.disk.finish(digest);
+    expect(set.bank.state(digest)).toBe('resident');
+    expect(settled).toBe(1);
+    set.bank.prefetch(use(0));
+    expect(set.disk.reads).toEqual([digest]);
+    expect(set.bank.acquire([use(0)])).toBe(true);
+  });
+
+  test('that failed says why, until it is asked for again', async () => {
+    const set = setUp();
+    const { digest } = use(1);
+    set.bank.prefetch(use(1));
+    await set.disk.fail(digest, new EspalierError({ code: 'torn', status: 400, message: 'The file is torn.' }));
+    expect(set.bank.state(digest)).toBe('absent');
+    expect(set.bank.failure(digest)).toMatchObject({ code: 'torn', message: 'The file is torn.' });
+    set.bank.prefetch(use(1));
+    expect(set.bank.failure(digest)).toBeNull();
+    await set.disk.fail(digest, new Error('EIO'));
+    expect(set.bank.failure(digest)).toMatchObject({ code: 'adapter_load_failed', status: 500 });
+    await load(set, 1);
+    expect(set.bank.state(digest)).toBe('resident');
+  });
+
+  test('for waiting rows is not undone by loading for others, until nobody asks any more', async () => {
+    const set = setUp({ hostBytes: ADAPTERS[1]!.bytes + 1 });
+    await load(set, 1, 0);
+    expect(set.bank.state(use(1).digest)).toBe('resident');
+    expect(set.bank.acquire([use(1), use(0)])).toBe(true);
+    set.bank.release([use(1), use(0)]);
+    // Both became ordinary entries, which fit one after the other; what the bank still has is resident all the same.
+    expect(set.host.bytes).toBeLessThanOrEqual(set.host.limitBytes);
+    expect(set.bank.state(use(1).digest)).toBe('resident');
+
+    await load(set, 5);
+    set.clock.ms = 60_000;
+    await load(set, 3);
+    expect(set.host.has(use(5).digest)).toBe(false);
+    expect(set.bank.state(use(5).digest)).toBe('absent');
+    expect(set.bank.state(use(3).digest)).toBe('resident');
+  });
+});
+
+describe('references', () => {
+  test('are counted: an adapter stays as long as one row uses it', async () => {
+    const set = setUp({ rankBudget: 8 });
+    await load(set, 0, 1, 4);
+    expect(set.bank.acquire([use(0)])).toBe(true);
+    expect(set.bank.acquire([use(0), use(4)])).toBe(true);
+    expect(set.bank.usedRanks).toBe(7);
+    // 8 ranks more don't fit beside them, and nothing changed.
+    expect(set.bank.acquire([use(0), use(1)])).toBe(false);
+    expect(set.bank.usedRanks).toBe(7);
+    set.bank.release([use(0), use(4)]);
+    expect(set.bank.usedRanks).toBe(2);
+    expect(set.bank.acquire([use(1)])).toBe(false);
+    set.bank.release([use(0)]);
+    expect(set.bank.acquire([use(1)])).toBe(true);
+    expect(set.bank.usedRanks).toBe(8);
+    expectFed(set.bank, [1], 1);
+    // Their rows are overwritten; host memory has them still.
+    expect(set.bank.stats.evictions).toBe(2);
+    expect(set.bank.state(use(0).digest)).toBe('resident');
+  });
+
+  test.each([
+    [7, false],
+    [8, true],
+    [9, true],
+  ])('a budget of %i ranks takes an adapter of 8: %s', async (rankBudget, fits) => {
+    const set = setUp({ rankBudget });
+    await load(set, 1);
+    expect(set.bank.acquire([use(1)])).toBe(fits);
+  });
+
+  test('the same adapter twice on a path is two references and one span', async () => {
+    const set = setUp({ rankBudget: 5 });
+    await load(set, 4);
+    expect(set.bank.acquire([use(4), use(4)])).toBe(true);
+    expect(set.bank.usedRanks).toBe(5);
+    set.bank.release([use(4)]);
+    expectFed(set.bank, [4], 1);
+    set.bank.release([use(4)]);
+    expect(set.bank.usedRanks).toBe(0);
+    expect(() => set.bank.release([use(4)])).toThrow('more often');
+  });
+
+  test('a cold adapter comes back without a copy, where its rows are still there', async () => {
+    const set = setUp();
+    await load(set, 0, 1);
+    set.bank.acquire([use(0), use(1)]);
+    set.bank.release([use(1)]);
+    const { adapters, evictions } = set.bank.stats;
+    expect(set.bank.acquire([use(1)])).toBe(true);
+    expect(set.bank.stats).toMatchObject({ adapters, evictions });
+    expectFed(set.bank, [0, 1], 1);
+  });
+
+  test('an adapter that no projection of a run touches feeds no rows', async () => {
+    const set = setUp();
+    await load(set, 2);
+    set.bank.acquire([use(2)]);
+    expectFed(set.bank, [], 4);
+    expectFed(set.bank, [2], 4);
+    const [q] = set.bank.feed(new Set([use(2).digest]), 4);
+    expect(q!.rows).toBe(0);
+  });
+});
+
+test('whatever comes and goes, each run is fed the rows of its adapters', async () => {
+  const command = fc.record({
+    acquire: fc.boolean(),
+    path: fc.array(fc.integer({ min: 0, max: ADAPTERS.length - 1 }), { minLength: 1, maxLength: 3 }),
+    pick: fc.nat(),
+    tokens: fc.constantFrom(1, 16, 500),
+    exact: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (commands) => {
+      const set = setUp({ rankBudget: 16, hostBytes: ADAPTERS[1]!.bytes * 2 });
+      const held: number[][] = [];
+      for (const { acquire, path, pick, tokens, exact } of commands) {
+        if (acquire) {
+          await load(set, ...path);
+          if (set.bank.acquire(path.map(use))) held.push(path);
+        } else if (held.length > 0) {
+          set.bank.release(held.splice(pick % held.length, 1)[0]!.map(use));
+        }
+        const inUse = [...new Set(held.flat())];
+        expect(set.bank.usedRanks).toBe(inUse.reduce((sum, index) => sum + ADAPTERS[index]!.rank, 0));
+        expect(set.bank.usedRanks).toBeLessThanOrEqual(16);
+        if (held.length > 0) expectFed(set.bank, held[pick % held.length]!, tokens, exact);
+        if (held.length > 0) expectFed(set.bank, inUse, tokens, exact);
+      }
+    }),
+    { numRuns: 40 },
+  );
+});
