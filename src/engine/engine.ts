@@ -1,0 +1,265 @@
+/**
+ * The loop of an engine process: while rows are there, each loaded model takes a step in turn, and what its rows put
+ * out goes away as one event. Between steps the event loop gets a turn, so that commands arrive.
+ *
+ * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
+ */
+import { EngineStoppingError, EspalierError, ModelUnloadedError, OverloadedError } from '../errors.js';
+import type { ErrorShape } from '../errors.js';
+import { Lane } from './lane.js';
+import type { LaneTotals } from './lane.js';
+import { EngineMemory, LoadedModel } from './loaded-model.js';
+import type { EngineEvent, EngineLimits, EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+
+const STATS_INTERVAL_MS = 1_000;
+/** How long rows that wait for memory wait at the most before they look again. */
+const LOOK_AGAIN_MS = 50;
+
+interface Served {
+  model: LoadedModel;
+  lane: Lane;
+}
+
+export class Engine {
+  readonly #limits: EngineLimits;
+  readonly #emit: (event: EngineEvent) => void;
+  readonly #memory: EngineMemory;
+  readonly #served = new Map<string, Served>();
+  /** Requests for models that are being loaded, by base digest. */
+  readonly #parked = new Map<string, GenerationRequest[]>();
+  readonly #totals: LaneTotals = { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 };
+  /** Of models that are gone. */
+  readonly #bygone = { loads: 0, evictions: 0 };
+  /** What must not happen during a step. */
+  readonly #betweenSteps: (() => void | Promise<void>)[] = [];
+  readonly #statsTimer: NodeJS.Timeout;
+  /** Loads and unloads, one after the other. */
+  #loads: Promise<void> = Promise.resolve();
+  #looping = false;
+  #stopping = false;
+  #changed = false;
+  #wake: (() => void) | null = null;
+  #ended: (() => void) | null = null;
+
+  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void) {
+    this.#limits = limits;
+    this.#emit = emit;
+    this.#memory = new EngineMemory(limits);
+    this.#statsTimer = setInterval(() => this.#reportStats(), STATS_INTERVAL_MS).unref();
+  }
+
+  load(source: ModelSource): void {
+    const served = this.#served.get(source.digest);
+    if (served !== undefined) {
+      this.#emit({ type: 'loaded', digest: source.digest, bytes: served.model.bytes, seconds: 0 });
+    } else if (!this.#parked.has(source.digest)) {
+      this.#parked.set(source.digest, []);
+      this.#loads = this.#loads.then(() => this.#load(source));
+    }
+  }
+
+  /** Gives up the model's rows. */
+  unload(digest: string): void {
+    this.#loads = this.#loads.then(async () => {
+      await this.#nextTurn(() => this.#release(digest, new ModelUnloadedError(digest).toShape()));
+      this.#emit({ type: 'unloaded', digest });
+    });
+  }
+
+  submit(request: GenerationRequest): void {
+    this.#changed = true;
+    const { digest } = request.model;
+    try {
+      if (this.#stopping) throw new EngineStoppingError();
+      const served = this.#served.get(digest);
+      if (served !== undefined) {
+        served.lane.submit(request);
+        this.#run();
+        return;
+      }
+      this.load(request.model);
+      this.#park(request);
+    } catch (error) {
+      this.#emit({ type: 'outputs', rows: [{ id: request.id, error: shapeOf(error) }] });
+    }
+  }
+
+  cancel(id: string): void {
+    for (const { lane } of this.#served.values()) lane.cancel(id);
+    for (const [digest, parked] of this.#parked) {
+      this.#parked.set(
+        digest,
+        parked.filter((request) => request.id !== id),
+      );
+    }
+    this.#run();
+  }
+
+  /** Rows in the batch may end within `graceMs`; those that have not begun are sent away at once. */
+  async shutdown(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    const error = new EngineStoppingError().toShape();
+    for (const [digest, parked] of this.#parked) {
+      this.#put(parked.map(({ id }) => ({ id, error })));
+      this.#parked.set(digest, []);
+    }
+    const giveUp = (which: 'all' | 'not begun') => () => {
+      for (const { lane } of this.#served.values()) this.#put(lane.giveUp(error, which));
+    };
+    await this.#nextTurn(giveUp('not begun'));
+    const deadline = setTimeout(() => void this.#nextTurn(giveUp('all')), graceMs);
+    if (this.#busy) await new Promise<void>((resolve) => (this.#ended = resolve));
+    clearTimeout(deadline);
+    await this.#loads;
+    for (const digest of [...this.#served.keys()]) await this.#nextTurn(() => this.#release(digest, error));
+    this.#reportStats();
+    clearInterval(this.#statsTimer);
+  }
+
+  get stats(): EngineStats {
+    const served = [...this.#served.values()];
+    const running = served.flatMap(({ lane }) => lane.running);
+    const waiting = served.flatMap(({ lane }) => lane.waiting);
+    const parked = [...this.#parked.values()].flat();
+    const banks = served.map(({ model }) => ({ ranks: model.bank.usedRanks, ...model.bank.stats }));
+    const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
+    return {
+      ...this.#totals,
+      running: running.length,
+      waiting: waiting.length + parked.length,
+      kvBytes: this.#memory.kv.liveBytes,
+      kvBudgetBytes: this.#memory.kv.limitBytes,
+      bankRanks: sum(banks.map(({ ranks }) => ranks)),
+      bankRankBudget: sum(served.map(({ model }) => model.bank.rankBudget)),
+      bankAdapters: sum(banks.map(({ adapters }) => adapters)),
+      hostBytes: this.#memory.host.bytes,
+      hostBudgetBytes: this.#memory.host.limitBytes,
+      adapterLoads: this.#bygone.loads + sum(banks.map(({ loads }) => loads)),
+      adapterEvictions: this.#bygone.evictions + sum(banks.map(({ evictions }) => evictions)),
+      rssBytes: process.memoryUsage.rss(),
+      runningAdapters: digestsOf(running),
+      waitingAdapters: digestsOf([...waiting, ...parked]),
+    };
+  }
+
+  async #load(source: ModelSource): Promise<void> {
+    const { digest } = source;
+    const startMs = performance.now();
+    try {
+      const model = await LoadedModel.load(source, this.#limits, this.#memory);
+      model.bank.onSettled(() => this.#wake?.());
+      this.#served.set(digest, { model, lane: new Lane(model, this.#limits, this.#totals) });
+      this.#emit({ type: 'loaded', digest, bytes: model.bytes, seconds: (performance.now() - startMs) / 1000 });
+      const parked = this.#parked.get(digest) ?? [];
+      this.#parked.delete(digest);
+      for (const request of parked) this.submit(request);
+    } catch (error) {
+      const parked = this.#parked.get(digest) ?? [];
+      this.#parked.delete(digest);
+      this.#emit({ type: 'loadFailed', digest, error: shapeOf(error) });
+      this.#put(parked.map(({ id }) => ({ id, error: shapeOf(error) })));
+    }
+    this.#changed = true;
+  }
+
+  async #release(digest: string, error: ErrorShape): Promise<void> {
+    const served = this.#served.get(digest);
+    if (served === undefined) return;
+    this.#put(served.lane.giveUp(error, 'all'));
+    this.#served.delete(digest);
+    const { loads, evictions } = served.model.bank.stats;
+    this.#bygone.loads += loads;
+    this.#bygone.evictions += evictions;
+    this.#changed = true;
+    await served.model.release();
+  }
+
+  /** Keeps a request until its model is loaded. */
+  #park(request: GenerationRequest): void {
+    const parked = this.#parked.get(request.model.digest) ?? [];
+    const limit = this.#limits.maxRows + this.#limits.maxWaiting;
+    if (parked.length >= limit) throw new OverloadedError(parked.length, limit, 1);
+    parked.push(request);
+  }
+
+  get #busy(): boolean {
+    return [...this.#served.values()].some(({ lane }) => lane.busy);
+  }
+
+  /** Runs `task` as soon as no step is under way. */
+  #nextTurn(task: () => void | Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#betweenSteps.push(async () => {
+        try {
+          await task();
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+      });
+      this.#run();
+    });
+  }
+
+  #run(): void {
+    this.#wake?.();
+    if (this.#looping) return;
+    this.#looping = true;
+    void this.#loop();
+  }
+
+  async #loop(): Promise<void> {
+    while (this.#busy || this.#betweenSteps.length > 0) {
+      for (const task of this.#betweenSteps.splice(0)) await task();
+      let ran = false;
+      for (const { lane } of this.#served.values()) {
+        if (!lane.busy) continue;
+        const step = await lane.step();
+        this.#put(step.outputs);
+        ran ||= step.ran || step.outputs.length > 0;
+      }
+      this.#changed = true;
+      if (ran) await nextTick();
+      else if (this.#busy && this.#betweenSteps.length === 0) await this.#pause();
+    }
+    this.#looping = false;
+    this.#ended?.();
+  }
+
+  /** Until an adapter has been read, a command comes, or a little time has passed. */
+  async #pause(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, LOOK_AGAIN_MS);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#wake = null;
+  }
+
+  #put(rows: RowOutput[]): void {
+    if (rows.length > 0) this.#emit({ type: 'outputs', rows });
+  }
+
+  #reportStats(): void {
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#emit({ type: 'stats', stats: this.stats });
+  }
+}
+
+/** Lets what arrived meanwhile, timers and messages, have its turn. */
+function nextTick(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function digestsOf(rows: readonly { adapters: readonly { digest: string }[] }[]): string[] {
+  return [...new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)))];
+}
+
+function shapeOf(error: unknown): ErrorShape {
+  if (error instanceof EspalierError) return error.toShape();
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'engine_failed', status: 500, message: `The engine could not do what was asked: ${message}` };
+}

@@ -1,0 +1,251 @@
+/**
+ * One loaded model with the rows that it runs: schedule → run → postprocess.
+ *
+ * A row that fails fails alone. Where a run as a whole can't be computed, each of its rows is run by itself, and only
+ * those that can't be computed then are given up.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { EspalierError, InvalidRequestError, NonFiniteLogitsError } from '../errors.js';
+import type { ErrorShape } from '../errors.js';
+import { Admission } from './admission.js';
+import type { KvBudget } from './kv-budget.js';
+import { tokenLogprob } from './logprobs.js';
+import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
+import type { RunnerRow } from './runner.js';
+import { Sampler } from './sampling.js';
+import { Scheduler } from './scheduler.js';
+import type { AdapterPlaces, ScheduledRow } from './scheduler.js';
+import { Sequence } from './sequence.js';
+
+/** What a lane needs of a loaded model. */
+export interface LaneModel {
+  readonly config: ModelConfig;
+  readonly kv: KvBudget;
+  readonly bank: AdapterPlaces;
+  /** [logitsAt.length, vocab] a row; NaN where the row's own numbers overflowed. */
+  run(rows: readonly RunnerRow[]): Promise<Float32Array[]>;
+}
+
+export interface LaneTotals {
+  steps: number;
+  promptTokens: number;
+  generatedTokens: number;
+  preemptions: number;
+}
+
+/** Logits that a step may put out for scored prompts. */
+const MAX_SCORED_BYTES = 64 * 1024 * 1024;
+
+export class Lane {
+  readonly model: LaneModel;
+  readonly totals: LaneTotals;
+  readonly #scheduler: Scheduler;
+  readonly #sampler: Sampler;
+  readonly #admission: Admission;
+  readonly #sequences = new Map<string, Sequence>();
+  /** Taken out before the next step: during a step the runner still writes into their places. */
+  readonly #cancelled = new Set<string>();
+  #arrivals = 0;
+
+  /** `totals` is counted up, and may be shared with other lanes. */
+  constructor(model: LaneModel, limits: EngineLimits, totals: LaneTotals) {
+    this.model = model;
+    this.totals = totals;
+    this.#sampler = new Sampler(model.config.vocabSize);
+    this.#admission = new Admission(limits);
+    this.#scheduler = new Scheduler(
+      {
+        maxRows: limits.maxRows,
+        prefillChunkTokens: limits.prefillChunkTokens,
+        maxScoredPositions: Math.max(1, Math.floor(MAX_SCORED_BYTES / (4 * model.config.vocabSize))),
+        maxOvertakes: limits.maxRows,
+      },
+      model.kv,
+      model.bank,
+    );
+  }
+
+  get running(): readonly Sequence[] {
+    return this.#scheduler.running;
+  }
+
+  get waiting(): readonly Sequence[] {
+    return this.#scheduler.waiting;
+  }
+
+  has(id: string): boolean {
+    return this.#sequences.has(id);
+  }
+
+  get busy(): boolean {
+    return this.#sequences.size > 0;
+  }
+
+  /** Throws where the row can't be taken. */
+  submit(request: GenerationRequest): void {
+    check(request, this.model.config.vocabSize);
+    this.#admission.enter();
+    try {
+      const sequence = new Sequence(request, this.#arrivals++);
+      this.#scheduler.add(sequence);
+      this.#sequences.set(request.id, sequence);
+    } catch (error) {
+      this.#admission.leave();
+      throw error;
+    }
+  }
+
+  cancel(id: string): void {
+    if (!this.#sequences.has(id) || this.#cancelled.has(id)) return;
+    this.#cancelled.add(id);
+    this.#admission.leave(); // Its place is promised to the next from now on.
+  }
+
+  /** Gives up rows with an error: all of them, or only those that have not begun. Not during a step. */
+  giveUp(error: ErrorShape, which: 'all' | 'not begun'): RowOutput[] {
+    const rows = [...this.#sequences.values()].filter(
+      ({ id, computed, preemptions }) =>
+        which === 'all' || (computed === 0 && preemptions === 0 && !this.#isRunning(id)),
+    );
+    for (const sequence of rows) this.#end(sequence);
+    return rows.map(({ id }) => ({ id, error }));
+  }
+
+  /** One step. Nothing could run when `ran` is false: all rows wait for adapters, or for another model's memory. */
+  async step(): Promise<{ outputs: RowOutput[]; ran: boolean }> {
+    this.#dropCancelled();
+    const outputs: RowOutput[] = [];
+    const { runs, failed, preempted } = this.#scheduler.schedule();
+    this.totals.preemptions += preempted;
+    for (const { sequence, error } of failed) {
+      this.#end(sequence);
+      outputs.push({ id: sequence.id, error });
+    }
+    // What has nothing to compute (one token, scored from the second on) is done as soon as it is admitted.
+    for (const sequence of this.#scheduler.running.filter(({ pending }) => pending === 0)) {
+      this.#end(sequence);
+      outputs.push({ id: sequence.id, finish: 'length' });
+    }
+    for (const rows of runs) {
+      const logits = await this.#run(rows);
+      rows.forEach((row, index) => outputs.push(...this.#postprocess(row, logits[index])));
+    }
+    if (runs.length > 0) this.totals.steps++;
+    return { outputs, ran: runs.length > 0 };
+  }
+
+  /** What each row asked for, or why it has none. */
+  async #run(rows: readonly ScheduledRow[]): Promise<(Float32Array | ErrorShape)[]> {
+    try {
+      return await this.model.run(rows.map(runnerRow));
+    } catch (error) {
+      if (rows.length === 1) return [shapeOf(error)];
+    }
+    // Computing a row again is harmless: it writes the same positions.
+    const alone: (Float32Array | ErrorShape)[] = [];
+    for (const row of rows) alone.push(...(await this.#run([row])));
+    return alone;
+  }
+
+  /** What a row's new logits mean for it: nothing yet, tokens, its end. */
+  #postprocess(
+    { sequence, count, logitsAt }: ScheduledRow,
+    result: Float32Array | ErrorShape | undefined,
+  ): RowOutput[] {
+    const { id, request } = sequence;
+    if (!(result instanceof Float32Array)) {
+      return this.#fail(sequence, result ?? shapeOf(new Error('the runner left a row out')));
+    }
+    if (Number.isNaN(result[0])) return this.#fail(sequence, new NonFiniteLogitsError(request.pathDigest).toShape());
+    const start = sequence.computed;
+    sequence.computed += count;
+    this.totals.promptTokens += Math.max(0, Math.min(sequence.computed, sequence.promptLength) - start);
+    const output: RowOutput = { id };
+    const vocab = this.model.config.vocabSize;
+    for (const [row, index] of logitsAt.entries()) {
+      const position = result.subarray(row * vocab, (row + 1) * vocab);
+      this.#read(sequence, position, start + index + 1, output);
+    }
+    if (request.maxTokens === 0 && sequence.pending === 0) output.finish = 'length';
+    if (output.finish !== undefined) this.#end(sequence);
+    return output.token === undefined && output.promptLogprobs === undefined && output.finish === undefined
+      ? []
+      : [output];
+  }
+
+  /** Reads what one position, [vocab], says of the token at `next`: known from the prompt, or to be drawn. */
+  #read(sequence: Sequence, logits: Float32Array, next: number, output: RowOutput): void {
+    const { request } = sequence;
+    const known = sequence.tokens[next];
+    if (known !== undefined) {
+      (output.promptLogprobs ??= []).push(tokenLogprob(logits, known, request.logprobs ?? 0));
+      sequence.scored = next + 1;
+      return;
+    }
+    const token = this.#sampler.sample(logits, request.sampling, sequence, sequence.random, sequence.barred);
+    output.token = token;
+    if (request.logprobs !== null) output.logprob = tokenLogprob(logits, token, request.logprobs);
+    const mayStop = sequence.generatedCount >= request.minTokens;
+    sequence.append(token);
+    this.totals.generatedTokens++;
+    if (mayStop && request.stopTokenIds.includes(token)) output.finish = 'stop';
+    else if (sequence.generatedCount >= request.maxTokens) output.finish = 'length';
+  }
+
+  #fail(sequence: Sequence, error: ErrorShape): RowOutput[] {
+    this.#end(sequence);
+    return [{ id: sequence.id, error }];
+  }
+
+  #dropCancelled(): void {
+    for (const id of this.#cancelled) {
+      const sequence = this.#sequences.get(id);
+      if (sequence !== undefined) this.#end(sequence);
+    }
+    this.#cancelled.clear();
+  }
+
+  #end(sequence: Sequence): void {
+    this.#scheduler.remove(sequence);
+    if (this.#sequences.delete(sequence.id) && !this.#cancelled.has(sequence.id)) this.#admission.leave();
+  }
+
+  #isRunning(id: string): boolean {
+    return this.#scheduler.running.some((sequence) => sequence.id === id);
+  }
+}
+
+function runnerRow({ sequence, count, logitsAt }: ScheduledRow): RunnerRow {
+  const start = sequence.computed;
+  return {
+    row: sequence.id,
+    tokens: sequence.tokens.slice(start, start + count),
+    start,
+    adapters: sequence.adapters,
+    logitsAt,
+  };
+}
+
+function check(request: GenerationRequest, vocabSize: number): void {
+  if (request.prompt.length === 0)
+    throw new InvalidRequestError('The prompt is empty. Send one token at least.', 'prompt');
+  const alien = request.prompt.find((token) => !(Number.isInteger(token) && token >= 0 && token < vocabSize));
+  if (alien !== undefined) {
+    throw new InvalidRequestError(
+      `The prompt holds the token id ${alien}, but the model's vocabulary ends at ${vocabSize - 1}. Tokenize it with the model's own tokenizer.`,
+      'prompt',
+    );
+  }
+  if (request.scoreFrom !== null && request.scoreFrom < 1) {
+    throw new InvalidRequestError(
+      'Log-probabilities begin with the second token: "scoreFrom" is 1 or more.',
+      'scoreFrom',
+    );
+  }
+}
+
+function shapeOf(error: unknown): ErrorShape {
+  if (error instanceof EspalierError) return error.toShape();
+  const message = error instanceof Error ? error.message : String(error);
+  return { code: 'inference_failed', status: 500, message: `The model could not be run: ${message}` };
+}

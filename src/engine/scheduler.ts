@@ -1,0 +1,281 @@
+/**
+ * Decides which rows compute what in the next step. Policy only: no tensors, nothing asynchronous.
+ *
+ * 1. Rows that decode come first, one token each. Where a row can't grow, the youngest row in the batch is preempted: it
+ *    gives back its place and its adapters, and is computed again later from its tokens.
+ * 2. Rows in the batch whose prompt isn't through get what `prefillChunkTokens` allows, oldest first.
+ * 3. Waiting rows are admitted, oldest first, while there are places and prefill tokens left.
+ *
+ * Who waits for what: a row whose adapters are still being read from disk is passed over, and costs those behind it
+ * nothing. A row that has its adapters in memory but no room in bank or KV cache is passed over too, but only
+ * `maxOvertakes` times: then nothing behind it is admitted, or read from disk, until the batch has drained enough. Since
+ * whatever could not run alone is refused on arrival, every row gets its turn.
+ */
+import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors.js';
+import type { ErrorShape } from '../errors.js';
+import type { KvBudget } from './kv-budget.js';
+import type { AdapterUse } from './protocol.js';
+import type { Residency } from './residency.js';
+import type { Sequence } from './sequence.js';
+
+/** What the scheduler sees of the bank. */
+export interface AdapterPlaces {
+  readonly rankBudget: number;
+  /** Starts reading an adapter that isn't in memory; one that is, stays. */
+  prefetch(use: AdapterUse): void;
+  state(digest: string): Residency;
+  /** Why an adapter couldn't be read. */
+  failure(digest: string): ErrorShape | null;
+  /** Takes a reference on each, all or none. False: they don't fit beside what is in use. All must be in memory. */
+  acquire(uses: readonly AdapterUse[]): boolean;
+  release(uses: readonly AdapterUse[]): void;
+}
+
+export interface SchedulerLimits {
+  maxRows: number;
+  prefillChunkTokens: number;
+  /** Rows of logits that one step may put out for scored prompts. */
+  maxScoredPositions: number;
+  /** How often a row that lacks nothing but room may be overtaken. */
+  maxOvertakes: number;
+}
+
+/** `count` new tokens of a row from `sequence.computed` on; logits are needed at those indices into them. */
+export interface ScheduledRow {
+  sequence: Sequence;
+  count: number;
+  logitsAt: number[];
+}
+
+export interface Schedule {
+  /** Rows of one run have the same KV capacity, or none has anything cached; and their lengths are near each other. */
+  runs: ScheduledRow[][];
+  /** Rows that can't go on. They are no longer held. */
+  failed: { sequence: Sequence; error: ErrorShape }[];
+  preempted: number;
+}
+
+export class Scheduler {
+  /** In order of arrival. */
+  readonly #running: Sequence[] = [];
+  readonly #waiting: Sequence[] = [];
+  readonly #limits: SchedulerLimits;
+  readonly #kv: KvBudget;
+  readonly #bank: AdapterPlaces;
+
+  constructor(limits: SchedulerLimits, kv: KvBudget, bank: AdapterPlaces) {
+    this.#limits = limits;
+    this.#kv = kv;
+    this.#bank = bank;
+  }
+
+  get running(): readonly Sequence[] {
+    return this.#running;
+  }
+
+  get waiting(): readonly Sequence[] {
+    return this.#waiting;
+  }
+
+  get rows(): number {
+    return this.#running.length + this.#waiting.length;
+  }
+
+  /** Throws where the row could not run even alone. */
+  add(sequence: Sequence): void {
+    const { maxTokens } = sequence.request;
+    const positions = sequence.promptLength + maxTokens;
+    if (positions > this.#kv.maxPositions) {
+      throw new ContextLengthExceededError(sequence.promptLength, maxTokens, this.#kv.maxPositions);
+    }
+    if (!this.#kv.canEverFit(positions)) {
+      throw new KvBudgetExceededError(sequence.promptLength, maxTokens, this.#kv.budgetBytes);
+    }
+    const rank = totalRank(sequence.adapters);
+    if (rank > this.#bank.rankBudget) throw new RankBudgetExceededError(rank, this.#bank.rankBudget);
+    insert(this.#waiting, sequence);
+    // What failed for an earlier row is tried again for a new one: the blob may be back.
+    for (const use of sequence.adapters) if (this.#bank.failure(use.digest) !== null) this.#bank.prefetch(use);
+    this.#prefetch();
+  }
+
+  /** Lets a row go, wherever it stands. */
+  remove(sequence: Sequence): void {
+    if (take(this.#running, sequence)) this.#giveBack(sequence);
+    else take(this.#waiting, sequence);
+  }
+
+  schedule(): Schedule {
+    const schedule: Schedule = { runs: [], failed: [], preempted: 0 };
+    const decode = this.#decodeRows(schedule);
+    const prefill = this.#prefillRows(schedule);
+    const first = prefill.filter(({ sequence }) => sequence.computed === 0);
+    const later = prefill.filter(({ sequence }) => sequence.computed > 0);
+    schedule.runs = [
+      ...byCapacity(decode, this.#kv),
+      ...nearLengths(first),
+      ...byCapacity(later, this.#kv).flatMap(nearLengths),
+    ];
+    return schedule;
+  }
+
+  #decodeRows(schedule: Schedule): ScheduledRow[] {
+    const rows: ScheduledRow[] = [];
+    // Preemption takes from the young end, so those already in `rows` stay.
+    for (const sequence of [...this.#running]) {
+      if (sequence.pending !== 1 || sequence.computed === 0) continue;
+      if (this.#running.includes(sequence) && this.#grow(sequence, schedule)) rows.push(row(sequence, 1));
+    }
+    return rows;
+  }
+
+  #grow(sequence: Sequence, schedule: Schedule): boolean {
+    while (!this.#kv.grow(sequence.id, sequence.computed + 1)) {
+      // Not empty: `sequence` itself is in it.
+      const youngest = this.#running.pop() ?? sequence;
+      this.#giveBack(youngest);
+      youngest.reset();
+      insert(this.#waiting, youngest);
+      schedule.preempted++;
+      if (youngest === sequence) return false;
+    }
+    return true;
+  }
+
+  #prefillRows(schedule: Schedule): ScheduledRow[] {
+    const rows: ScheduledRow[] = [];
+    const left = { tokens: this.#limits.prefillChunkTokens, scored: this.#limits.maxScoredPositions };
+    const give = (sequence: Sequence): void => {
+      const chunk = this.#chunk(sequence, left);
+      if (chunk.count === 0) return;
+      left.tokens -= chunk.count;
+      left.scored -= chunk.logitsAt.length;
+      rows.push(chunk);
+    };
+    for (const sequence of this.#running) if (sequence.pending > 1 || sequence.computed === 0) give(sequence);
+    this.#admit(schedule, () => left.tokens > 0, give);
+    return rows;
+  }
+
+  /** The longest next chunk within what is left of the step. */
+  #chunk(sequence: Sequence, left: { tokens: number; scored: number }): ScheduledRow {
+    const chunk = row(sequence, Math.min(sequence.pending, left.tokens));
+    const firstTooMany = chunk.logitsAt[left.scored];
+    if (sequence.request.scoreFrom === null || firstTooMany === undefined) return chunk;
+    return row(sequence, firstTooMany);
+  }
+
+  #admit(schedule: Schedule, hasTokens: () => boolean, give: (sequence: Sequence) => void): void {
+    const passedOver: Sequence[] = [];
+    this.#prefetch();
+    for (const sequence of [...this.#waiting]) {
+      const error = this.#adapterFailure(sequence);
+      if (error !== null) {
+        take(this.#waiting, sequence);
+        schedule.failed.push({ sequence, error });
+        continue;
+      }
+      if (this.#running.length >= this.#limits.maxRows || !hasTokens()) break;
+      const place = this.#place(sequence);
+      if (place === 'taken') {
+        take(this.#waiting, sequence);
+        insert(this.#running, sequence);
+        give(sequence);
+        for (const older of passedOver) older.overtaken++;
+      } else if (place === 'no ranks' && this.#running.length === 0) {
+        // Nothing is in use, and still they don't fit: the adapters are larger than the request said.
+        take(this.#waiting, sequence);
+        const error = new RankBudgetExceededError(totalRank(sequence.adapters), this.#bank.rankBudget);
+        schedule.failed.push({ sequence, error: error.toShape() });
+      } else {
+        if (sequence.ready) passedOver.push(sequence);
+        if (this.#holdsTheDoor(sequence)) break;
+      }
+    }
+  }
+
+  /** Adapters for the rows that are next in line, and for none behind one that waited long enough. */
+  #prefetch(): void {
+    for (const sequence of this.#waiting.slice(0, this.#limits.maxRows)) {
+      for (const use of sequence.adapters) if (this.#bank.failure(use.digest) === null) this.#bank.prefetch(use);
+      if (this.#holdsTheDoor(sequence)) return;
+    }
+  }
+
+  #holdsTheDoor(sequence: Sequence): boolean {
+    return sequence.overtaken >= this.#limits.maxOvertakes;
+  }
+
+  #adapterFailure(sequence: Sequence): ErrorShape | null {
+    for (const { digest } of sequence.adapters) {
+      const error = this.#bank.failure(digest);
+      if (error !== null) return error;
+    }
+    return null;
+  }
+
+  /** Room in bank and KV cache, or nothing. */
+  #place(sequence: Sequence): 'taken' | 'loading' | 'no ranks' | 'no positions' {
+    if (!sequence.adapters.every(({ digest }) => this.#bank.state(digest) === 'resident')) return 'loading';
+    sequence.ready = true;
+    if (!this.#bank.acquire(sequence.adapters)) return 'no ranks';
+    if (this.#kv.open(sequence.id, sequence.tokens.length)) return 'taken';
+    this.#bank.release(sequence.adapters);
+    return 'no positions';
+  }
+
+  #giveBack(sequence: Sequence): void {
+    this.#kv.close(sequence.id);
+    this.#bank.release(sequence.adapters);
+  }
+}
+
+/** Ranks of the distinct adapters. */
+export function totalRank(uses: readonly AdapterUse[]): number {
+  let total = 0;
+  for (const rank of new Map(uses.map((use) => [use.digest, use.rank])).values()) total += rank;
+  return total;
+}
+
+function row(sequence: Sequence, count: number): ScheduledRow {
+  const logitsAt: number[] = [];
+  for (let index = 0; index < count; index++) {
+    if (sequence.wantsLogitsAt(sequence.computed + index)) logitsAt.push(index);
+  }
+  return { sequence, count, logitsAt };
+}
+
+function byCapacity(rows: readonly ScheduledRow[], kv: KvBudget): ScheduledRow[][] {
+  const groups = new Map<number, ScheduledRow[]>();
+  for (const each of rows) {
+    const capacity = kv.capacity(each.sequence.id);
+    const group = groups.get(capacity);
+    if (group === undefined) groups.set(capacity, [each]);
+    else group.push(each);
+  }
+  return [...groups.values()];
+}
+
+/** Rows of a run are padded to the longest: parts them so that a row is padded by a third of its length at the most. */
+function nearLengths(rows: readonly ScheduledRow[]): ScheduledRow[][] {
+  const runs: ScheduledRow[][] = [];
+  for (const each of [...rows].sort((a, b) => b.count - a.count)) {
+    const run = runs.at(-1);
+    if (run !== undefined && each.count * 4 >= (run[0]?.count ?? 0) * 3) run.push(each);
+    else runs.push([each]);
+  }
+  return runs;
+}
+
+/** Keeps the order of arrival. */
+function insert(sequences: Sequence[], sequence: Sequence): void {
+  const place = sequences.findIndex(({ arrival }) => arrival > sequence.arrival);
+  sequences.splice(place < 0 ? sequences.length : place, 0, sequence);
+}
+
+function take(sequences: Sequence[], sequence: Sequence): boolean {
+  const place = sequences.indexOf(sequence);
+  if (place < 0) return false;
+  sequences.splice(place, 1);
+  return true;
+}

@@ -1,0 +1,94 @@
+/** One request as the engine sees it: its tokens so far, and how much of them is computed. */
+import type { AdapterUse, GenerationRequest, SamplingParams } from './protocol.js';
+import { randomNumbers } from './random.js';
+import type { TokenHistory } from './sampling.js';
+
+export class Sequence implements TokenHistory {
+  readonly request: GenerationRequest;
+  /** Place in the order of arrival: lower is older. */
+  readonly arrival: number;
+  /** Prompt, then what was generated. */
+  readonly tokens: number[];
+  /** Positions whose K and V are cached. */
+  computed = 0;
+  /** The prompt index whose log-probability is reported next. */
+  scored: number;
+  /** Rows that were admitted before this one though they came later, while it had all but a place. */
+  overtaken = 0;
+  /** Its adapters have once been in memory: since then it waits for a place, not for the disk. */
+  ready = false;
+  /** Was in the batch before, and gave its place to older rows. */
+  preemptions = 0;
+
+  readonly random: () => number;
+  readonly #seen: Set<number>;
+  readonly #generated = new Map<number, number>();
+
+  constructor(request: GenerationRequest, arrival: number) {
+    this.request = request;
+    this.arrival = arrival;
+    this.tokens = [...request.prompt];
+    this.scored = request.scoreFrom ?? Infinity;
+    this.random = randomNumbers(request.sampling.seed);
+    this.#seen = new Set(request.sampling.repetitionPenalty === 1 ? [] : request.prompt);
+  }
+
+  get id(): string {
+    return this.request.id;
+  }
+
+  get adapters(): readonly AdapterUse[] {
+    return this.request.adapters;
+  }
+
+  get sampling(): SamplingParams {
+    return this.request.sampling;
+  }
+
+  get promptLength(): number {
+    return this.request.prompt.length;
+  }
+
+  get generatedCount(): number {
+    return this.tokens.length - this.promptLength;
+  }
+
+  /** Positions that are still to be computed before the next token, or the end, is known. */
+  get pending(): number {
+    // A row that only scores has no use for what follows its last token.
+    const wanted = this.request.maxTokens === 0 ? this.promptLength - 1 : this.tokens.length;
+    return Math.max(0, wanted - this.computed);
+  }
+
+  get seen(): ReadonlySet<number> {
+    return this.#seen;
+  }
+
+  get generated(): ReadonlyMap<number, number> {
+    return this.#generated;
+  }
+
+  /** Whether the logits after position `position` are needed: to report the next prompt token, or to draw a new one. */
+  wantsLogitsAt(position: number): boolean {
+    const next = position + 1;
+    if (next < this.promptLength) return next >= this.scored;
+    return next === this.tokens.length && this.request.maxTokens > 0;
+  }
+
+  /** Tokens that may not be drawn next. */
+  get barred(): readonly number[] {
+    return this.generatedCount < this.request.minTokens ? this.request.stopTokenIds : [];
+  }
+
+  append(token: number): void {
+    this.tokens.push(token);
+    if (this.sampling.repetitionPenalty !== 1) this.#seen.add(token);
+    this.#generated.set(token, (this.#generated.get(token) ?? 0) + 1);
+  }
+
+  /** Forgets what was computed, not what was generated or reported. */
+  reset(): void {
+    this.computed = 0;
+    this.preemptions++;
+  }
+}

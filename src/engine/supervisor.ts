@@ -1,0 +1,262 @@
+/**
+ * Keeps an engine process running, and is the service's handle on it.
+ *
+ * A process that ends takes its requests along, each with `engine_died`, and is started again after a growing delay;
+ * the models that it had are loaded again. Meanwhile requests are turned away with `engine_restarting`, and loads wait.
+ */
+import { fileURLToPath } from 'node:url';
+import {
+  EngineDiedError,
+  EngineRestartingError,
+  EngineStoppingError,
+  EspalierError,
+  InvalidRequestError,
+} from '../errors.js';
+import type { Logger } from '../logger.js';
+import { Admission } from './admission.js';
+import type { EngineClient, EngineState } from './engine-client.js';
+import { EngineProcess } from './engine-process.js';
+import { ModelLoads } from './model-loads.js';
+import type { EngineEvent, EngineLimits, EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+import { Quarantine } from './quarantine.js';
+import { RestartBackoff } from './restart-backoff.js';
+import { RowStream } from './row-stream.js';
+
+/** Beside this file in the built service. */
+const PROCESS_FILE = fileURLToPath(new URL('./process.js', import.meta.url));
+
+/** Outputs of one request that may lie unread: a thousand tokens. */
+const MAX_UNREAD = 1024;
+/** How long after the grace period a process that doesn't end is killed. */
+const KILL_AFTER_MS = 2_000;
+
+export interface SupervisorOptions {
+  logger: Logger;
+  /** The built entry of the engine process. */
+  processFile?: string;
+}
+
+/** A row that the engine process has. */
+interface InFlight {
+  request: GenerationRequest;
+  stream: RowStream;
+  admission: Admission;
+}
+
+export class EngineSupervisor implements EngineClient {
+  readonly #limits: EngineLimits;
+  readonly #logger: Logger;
+  readonly #processFile: string;
+  readonly #backoff = new RestartBackoff();
+  readonly #quarantine = new Quarantine();
+  readonly #models = new ModelLoads((model) => this.#process?.send({ type: 'load', model }));
+  /** By base digest. */
+  readonly #admissions = new Map<string, Admission>();
+  readonly #inFlight = new Map<string, InFlight>();
+  readonly #unloads = new Map<string, (() => void)[]>();
+  #state: EngineState = 'starting';
+  #stats: EngineStats | null = null;
+  #process: EngineProcess | null = null;
+  #readyAtMs = 0;
+  #restart: { timer: NodeJS.Timeout; atMs: number } | null = null;
+  #stopped: Promise<void> | null = null;
+  #onEnded: (() => void) | null = null;
+
+  private constructor(limits: EngineLimits, { logger, processFile = PROCESS_FILE }: SupervisorOptions) {
+    this.#limits = limits;
+    this.#logger = logger;
+    this.#processFile = processFile;
+  }
+
+  /** Starts the process. Requests and loads may come at once; they wait until it is ready. */
+  static start(limits: EngineLimits, options: SupervisorOptions): EngineSupervisor {
+    const supervisor = new EngineSupervisor(limits, options);
+    supervisor.#fork();
+    return supervisor;
+  }
+
+  get state(): EngineState {
+    return this.#state;
+  }
+
+  get stats(): EngineStats | null {
+    return this.#stats;
+  }
+
+  get loadedModels(): ReadonlySet<string> {
+    return this.#models.loaded;
+  }
+
+  /** Of the engine process, while there is one. */
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  load(model: ModelSource): Promise<void> {
+    if (this.#isStopping) return Promise.reject(new EngineStoppingError());
+    return this.#models.load(model);
+  }
+
+  async unload(digest: string): Promise<void> {
+    this.#models.forget(digest);
+    if (this.#process === null) return;
+    await new Promise<void>((resolve) => {
+      this.#unloads.set(digest, [...(this.#unloads.get(digest) ?? []), resolve]);
+      this.#process?.send({ type: 'unload', digest });
+    });
+  }
+
+  async *generate(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<RowOutput, void, undefined> {
+    if (signal.aborted) return;
+    this.#assertServing();
+    this.#quarantine.check(request.pathDigest);
+    if (this.#inFlight.has(request.id))
+      throw new InvalidRequestError(`The request id "${request.id}" is in use.`, 'id');
+    const admission = this.#admission(request.model.digest);
+    admission.enter();
+    const stream = new RowStream(MAX_UNREAD);
+    const inFlight: InFlight = { request, stream, admission };
+    this.#inFlight.set(request.id, inFlight);
+    this.#models.mention(request.model);
+    this.#process?.send({ type: 'submit', request });
+    const leave = () => stream.close();
+    signal.addEventListener('abort', leave, { once: true });
+    try {
+      for (;;) {
+        const output = await stream.next();
+        if (output === null) return;
+        yield output;
+        if (output.finish !== undefined) return;
+      }
+    } finally {
+      signal.removeEventListener('abort', leave);
+      this.#cancel(inFlight);
+    }
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  get #isStopping(): boolean {
+    return this.#state === 'stopping' || this.#state === 'stopped';
+  }
+
+  #assertServing(): void {
+    if (this.#isStopping) throw new EngineStoppingError();
+    if (this.#state === 'restarting') {
+      const leftMs = Math.max(0, (this.#restart?.atMs ?? 0) - Date.now());
+      throw new EngineRestartingError(1 + Math.ceil(leftMs / 1000));
+    }
+  }
+
+  #admission(digest: string): Admission {
+    const admission = this.#admissions.get(digest) ?? new Admission(this.#limits);
+    this.#admissions.set(digest, admission);
+    return admission;
+  }
+
+  /** Takes a row out of the engine if it is still in there. */
+  #cancel(inFlight: InFlight): void {
+    const { id } = inFlight.request;
+    if (this.#inFlight.get(id) !== inFlight) return;
+    this.#left(inFlight);
+    this.#process?.send({ type: 'cancel', id });
+  }
+
+  /** Its place is free, whether or not what it put out has been read. */
+  #left({ request, admission }: InFlight): void {
+    this.#inFlight.delete(request.id);
+    admission.leave();
+  }
+
+  #fork(): void {
+    this.#restart = null;
+    const child = new EngineProcess(this.#processFile, {
+      event: (event) => this.#receive(event),
+      ended: (how) => this.#ended(how),
+    });
+    this.#process = child;
+    child.send({ type: 'configure', limits: this.#limits });
+    this.#models.processStarted();
+  }
+
+  #receive(event: EngineEvent): void {
+    switch (event.type) {
+      case 'ready':
+        if (!this.#isStopping) this.#state = 'ready';
+        this.#readyAtMs = Date.now();
+        return;
+      case 'loaded':
+        this.#logger.info({ model: event.digest, bytes: event.bytes, seconds: event.seconds }, 'model loaded');
+        return this.#models.loadedNow(event.digest);
+      case 'loadFailed':
+        this.#logger.error({ model: event.digest, error: event.error }, 'model could not be loaded');
+        return this.#models.failed(event.digest, EspalierError.from(event.error));
+      case 'unloaded':
+        this.#unloads.get(event.digest)?.forEach((resolve) => resolve());
+        this.#unloads.delete(event.digest);
+        return;
+      case 'outputs':
+        for (const row of event.rows) this.#deliver(row);
+        return;
+      case 'stats':
+        this.#stats = event.stats;
+        return;
+      case 'stopped':
+        return;
+    }
+  }
+
+  #deliver(row: RowOutput): void {
+    const inFlight = this.#inFlight.get(row.id);
+    if (inFlight === undefined) return;
+    if (row.error !== undefined) {
+      this.#left(inFlight);
+      inFlight.stream.fail(EspalierError.from(row.error));
+    } else if (!inFlight.stream.push(row)) {
+      this.#cancel(inFlight);
+    } else if (row.finish !== undefined) {
+      this.#left(inFlight);
+      this.#quarantine.acquit(inFlight.request.pathDigest);
+    }
+  }
+
+  #ended(how: string): void {
+    this.#process = null;
+    this.#stats = null;
+    const stopping = this.#isStopping;
+    const rows = [...this.#inFlight.values()];
+    for (const inFlight of rows) {
+      this.#left(inFlight);
+      inFlight.stream.fail(stopping ? new EngineStoppingError() : new EngineDiedError(how));
+    }
+    for (const resolve of [...this.#unloads.values()].flat()) resolve();
+    this.#unloads.clear();
+    this.#onEnded?.();
+    if (stopping) return;
+    this.#state = 'restarting';
+    this.#quarantine.died(rows.map(({ request }) => request.pathDigest));
+    this.#models.processDied(new EngineDiedError(how));
+    const delayMs = this.#backoff.next(this.#readyAtMs === 0 ? 0 : Date.now() - this.#readyAtMs);
+    this.#readyAtMs = 0;
+    this.#logger.error({ how, requests: rows.length, restartInMs: delayMs }, 'engine process ended');
+    this.#restart = { timer: setTimeout(() => this.#fork(), delayMs), atMs: Date.now() + delayMs };
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#state = 'stopping';
+    if (this.#restart !== null) clearTimeout(this.#restart.timer);
+    const child = this.#process;
+    if (child !== null) {
+      const ended = new Promise<void>((resolve) => (this.#onEnded = resolve));
+      child.send({ type: 'shutdown', graceMs });
+      const killer = setTimeout(() => child.kill(), graceMs + KILL_AFTER_MS);
+      await ended;
+      clearTimeout(killer);
+    }
+    this.#models.stop(new EngineStoppingError());
+    this.#state = 'stopped';
+  }
+}
