@@ -1,5 +1,6 @@
 /** HTTP for the commands: JSON in, JSON out, and the service's errors as they were written. */
 import { z } from 'zod';
+import { pageSchema, type Page } from '../registry/dto/page.js';
 import type { Connection } from './connection.js';
 
 const errorBody = z.object({
@@ -13,9 +14,18 @@ export class ApiError extends Error {
   constructor(
     message: string,
     readonly code: string,
+    /** HTTP status; null where nothing answered. */
     readonly status: number | null,
   ) {
     super(message);
+  }
+
+  /** The error in a body or in an event of a stream; null if it holds none. */
+  static from(json: unknown, status: number): ApiError | null {
+    const parsed = errorBody.safeParse(json);
+    if (!parsed.success) return null;
+    const { message, code } = parsed.data.error;
+    return new ApiError(message, code ?? 'unknown', status);
   }
 }
 
@@ -26,13 +36,31 @@ export class ApiClient {
     this.#connection = connection;
   }
 
-  async get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    return schema.parse(await (await this.#send('GET', path)).json());
+  get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
+    return this.#json('GET', path, undefined, schema);
   }
 
-  async post<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
-    const response = await this.#send('POST', path, body instanceof FormData ? body : JSON.stringify(body));
-    return schema.parse(await response.json());
+  post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    return this.#json('POST', path, body, schema, signal);
+  }
+
+  patch<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
+    return this.#json('PATCH', path, body, schema);
+  }
+
+  /** The pages of a list, one after the other, until there are `most` entries. */
+  async list<T>(path: string, entry: z.ZodType<T>, most = Infinity): Promise<Page<T>> {
+    const data: T[] = [];
+    let nextCursor: string | null = null;
+    do {
+      const query = new URLSearchParams({ limit: String(Math.min(1000, most - data.length)) });
+      if (nextCursor !== null) query.set('cursor', nextCursor);
+      const url = `${path}${path.includes('?') ? '&' : '?'}${query.toString()}`;
+      const page: Page<T> = await this.get(url, pageSchema(entry));
+      data.push(...page.data);
+      nextCursor = page.nextCursor;
+    } while (nextCursor !== null && data.length < most);
+    return { data, nextCursor };
   }
 
   /** The body as it arrives, for server-sent events. */
@@ -40,6 +68,19 @@ export class ApiClient {
     const response = await this.#send('POST', path, JSON.stringify(body), signal);
     if (!response.body) throw new ApiError('The service answered without a body.', 'no_body', response.status);
     return response.body;
+  }
+
+  async #json<T>(method: string, path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
+    const sent = body instanceof FormData ? body : body === undefined ? undefined : JSON.stringify(body);
+    const response = await this.#send(method, path, sent, signal);
+    const parsed = schema.safeParse(tryJson(await response.text()));
+    if (parsed.success) return parsed.data;
+    const where = parsed.error.issues[0]?.path.join('.') ?? '';
+    throw new ApiError(
+      `${method} ${path} answered in a form that this version doesn't know${where && ` (${where})`}. Are client and service of one version?`,
+      'unknown_answer',
+      response.status,
+    );
   }
 
   async #send(method: string, path: string, body?: string | FormData, signal?: AbortSignal): Promise<Response> {
@@ -51,16 +92,18 @@ export class ApiClient {
       response = await fetch(url + path, { method, headers, body, signal });
     } catch (cause) {
       if (signal?.aborted) throw cause;
-      throw new ApiError(`Nothing answers at ${url}. Is the service running (npm start)?`, 'unreachable', null);
+      const reason = cause instanceof Error && cause.cause instanceof Error ? ` (${cause.cause.message})` : '';
+      throw new ApiError(
+        `Nothing answers at ${url}${reason}. Is the service running (npm start)?`,
+        'unreachable',
+        null,
+      );
     }
     if (response.ok) return response;
-    const text = await response.text();
-    const parsed = errorBody.safeParse(tryJson(text));
-    if (parsed.success) {
-      const { message, code } = parsed.data.error;
-      throw new ApiError(message, code ?? 'unknown', response.status);
-    }
-    throw new ApiError(`${method} ${path} answered ${response.status}.`, 'unknown', response.status);
+    throw (
+      ApiError.from(tryJson(await response.text()), response.status) ??
+      new ApiError(`${method} ${path} answered ${response.status}.`, 'unknown', response.status)
+    );
   }
 }
 

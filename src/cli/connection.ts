@@ -1,6 +1,7 @@
 /** Which service a command talks to and with which key: flags first, then the environment, then the local data folder. */
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { NoKeyError, UsageError } from './errors.js';
 
 export interface ConnectionFlags {
   url?: string;
@@ -15,13 +16,9 @@ export interface Connection {
 /** The scope that a command needs; it chooses which of the first keys serves when none is given. */
 export type KeyKind = 'admin' | 'infer';
 
-export class ConnectionError extends Error {
-  override readonly name = 'ConnectionError';
-}
-
 export function connect(flags: ConnectionFlags, kind: KeyKind, env: NodeJS.ProcessEnv = process.env): Connection {
   const url = flags.url ?? nonEmpty(env['ESPALIER_URL']) ?? 'http://127.0.0.1:8100';
-  if (!URL.canParse(url)) throw new ConnectionError(`'${url}' is no URL. Give one like http://127.0.0.1:8100.`);
+  if (!URL.canParse(url)) throw new UsageError(`'${url}' is no URL. Give one like http://127.0.0.1:8100.`);
   const key = flags.key ?? nonEmpty(env['ESPALIER_KEY']) ?? firstKey(kind, env);
   return { url: url.replace(/\/+$/, ''), key };
 }
@@ -31,7 +28,7 @@ function firstKey(kind: KeyKind, env: NodeJS.ProcessEnv): string {
   try {
     return readFileSync(file, 'utf8').trim();
   } catch {
-    throw new ConnectionError(`No API key: pass --key, set ESPALIER_KEY, or run this where ${file} can be read.`);
+    throw new NoKeyError(file);
   }
 }
 
