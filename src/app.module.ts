@@ -1,9 +1,11 @@
 import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { AccessGuard } from './access/access.guard.js';
+import { CompletionsModule } from './completions/completions.module.js';
 import { ErrorFilter } from './http/error-filter.js';
 import { validationPipe } from './http/validation.js';
 import { LOGGER } from './logger.js';
+import { ObservabilityModule } from './observability/observability.module.js';
 import { PlatformModule, type Platform } from './platform.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 
@@ -16,6 +18,9 @@ import { RegistryModule } from './registry/registry.module.js';
 })
 export class AppModule {
   static on(platform: Platform): DynamicModule {
-    return { module: AppModule, imports: [PlatformModule.of(platform), RegistryModule] };
+    return {
+      module: AppModule,
+      imports: [PlatformModule.of(platform), RegistryModule, CompletionsModule, ObservabilityModule],
+    };
   }
 }

@@ -10,6 +10,7 @@ import { AppModule } from './app.module.js';
 import type { Config } from './config.js';
 import { Database } from './database/database.js';
 import type { EngineClient } from './engine/engine-client.js';
+import { EngineSupervisor } from './engine/supervisor.js';
 import { AddressTakenError } from './errors.js';
 import { drain } from './http/drain.js';
 import { Lifecycle } from './http/lifecycle.js';
@@ -54,7 +55,7 @@ export class Service {
     const database = (this.#database = await Database.open(config, logger));
     const keys = await ensureFirstKeys(database, config.dataFolder);
     const blobs = await BlobStore.open(join(config.dataFolder, 'blobs'));
-    const engine = (this.#engine = absentEngine());
+    const engine = (this.#engine = EngineSupervisor.start(config.engine, { logger }));
 
     const adapter = createAdapter(config, logger, lifecycle);
     authenticateRequests(adapter.getInstance(), await ApiKeys.load(database, logger));
@@ -116,18 +117,4 @@ function addressError(host: string, port: number, error: unknown): Error {
     return new AddressTakenError(host, port, code);
   }
   return error as Error;
-}
-
-function absentEngine(): EngineClient {
-  return {
-    state: 'stopped',
-    stats: null,
-    loadedModels: new Set(),
-    load: () => Promise.reject(new Error('no engine')),
-    unload: () => Promise.resolve(),
-    generate: () => {
-      throw new Error('no engine');
-    },
-    stop: () => Promise.resolve(),
-  };
 }
