@@ -27,8 +27,10 @@ const SHARED = [
 ];
 
 export default class OnnxruntimeEnvironment extends TestEnvironment {
-  constructor(config, context) {
-    super(config, context);
+  constructor({ globalConfig, projectConfig }, context) {
+    // What a test leaves in its globals may hold the process's arrays, which jest must not take apart afterwards.
+    const testEnvironmentOptions = { ...projectConfig.testEnvironmentOptions, globalsCleanup: 'off' };
+    super({ globalConfig, projectConfig: { ...projectConfig, testEnvironmentOptions } }, context);
     for (const name of SHARED) this.global[name] = globalThis[name];
 
     const ContextError = this.global.Error;

@@ -1,0 +1,115 @@
+/** Rows of a LoadedModel, driven by a test: which tokens a run computes for each is the test's choice. */
+import type { LoadedModel } from '../../../src/engine/loaded-model.js';
+import type { AdapterUse, EngineLimits } from '../../../src/engine/protocol.js';
+
+export const LIMITS: EngineLimits = {
+  maxRows: 64,
+  maxWaiting: 64,
+  prefillChunkTokens: 64,
+  kvBudgetBytes: 64e6,
+  bankRankBudget: 64,
+  hostBudgetBytes: 64e6,
+  threads: 1,
+};
+
+export class DrivenRow {
+  readonly tokens: readonly number[];
+  /** Of the tokens computed so far: [computed, vocab] */
+  readonly logits: Float32Array;
+  computed = 0;
+  readonly #model: LoadedModel;
+  readonly #name: string;
+  readonly #adapters: readonly AdapterUse[];
+  static #names = 0;
+
+  private constructor(model: LoadedModel, tokens: readonly number[], adapters: readonly AdapterUse[]) {
+    this.#model = model;
+    this.#name = `row ${DrivenRow.#names++}`;
+    this.tokens = tokens;
+    this.#adapters = adapters;
+    this.logits = new Float32Array(tokens.length * model.config.vocabSize);
+  }
+
+  /** Takes a place and the adapters; all of the row's logits will be asked for. */
+  static async join(
+    model: LoadedModel,
+    tokens: readonly number[],
+    adapters: readonly AdapterUse[],
+    positions = 1,
+  ): Promise<DrivenRow> {
+    await resident(model, adapters);
+    const row = new DrivenRow(model, tokens, adapters);
+    if (!model.bank.acquire(adapters)) throw new Error('The bank has no room.');
+    if (!model.kv.open(row.#name, positions)) throw new Error('The cache has no room.');
+    return row;
+  }
+
+  get left(): number {
+    return this.tokens.length - this.computed;
+  }
+
+  leave(): void {
+    this.#model.kv.close(this.#name);
+    this.#model.bank.release(this.#adapters);
+  }
+
+  /** Computes the next `count` tokens of each row: one run for each KV capacity, rows without a past together. */
+  static async step(model: LoadedModel, rows: readonly { row: DrivenRow; count: number }[]): Promise<void> {
+    const runs = new Map<number, { row: DrivenRow; count: number }[]>();
+    for (const entry of rows) {
+      const { row, count } = entry;
+      if (!model.kv.grow(row.#name, row.computed + count)) throw new Error('The cache has no room.');
+      const capacity = row.computed === 0 ? 0 : model.kv.capacity(row.#name);
+      runs.set(capacity, [...(runs.get(capacity) ?? []), entry]);
+    }
+    for (const run of runs.values()) {
+      const results = await model.run(
+        run.map(({ row, count }) => ({
+          row: row.#name,
+          tokens: row.tokens.slice(row.computed, row.computed + count),
+          start: row.computed,
+          adapters: row.#adapters,
+          logitsAt: Array.from({ length: count }, (_, i) => i),
+        })),
+      );
+      for (const [i, { row, count }] of run.entries()) {
+        const logits = results[i]!;
+        row.logits.set(logits, row.computed * model.config.vocabSize);
+        row.computed += count;
+      }
+    }
+  }
+
+  /** A row by itself: its prompt in chunks of `chunk`, then one token a run from `promptLength` on. */
+  static async alone(
+    model: LoadedModel,
+    tokens: readonly number[],
+    adapters: readonly AdapterUse[],
+    { chunk = Infinity, promptLength = tokens.length }: { chunk?: number; promptLength?: number } = {},
+  ): Promise<Float32Array> {
+    const row = await DrivenRow.join(model, tokens, adapters);
+    while (row.left > 0) {
+      const count = row.computed < promptLength ? Math.min(chunk, promptLength - row.computed) : 1;
+      await DrivenRow.step(model, [{ row, count }]);
+    }
+    row.leave();
+    return row.logits;
+  }
+}
+
+/** Waits until the adapters are in host memory. */
+async function resident({ bank }: LoadedModel, adapters: readonly AdapterUse[]): Promise<void> {
+  for (const use of adapters) {
+    bank.prefetch(use);
+    while (bank.state(use.digest) === 'loading') {
+      await new Promise<void>((resolve) => {
+        const stop = bank.onSettled(() => {
+          stop();
+          resolve();
+        });
+      });
+    }
+    const failure = bank.failure(use.digest);
+    if (failure !== null) throw new Error(failure.message);
+  }
+}
