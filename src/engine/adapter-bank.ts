@@ -188,7 +188,7 @@ export class AdapterBank {
   }
 
   #setInUse(digest: string, inUse: boolean): void {
-    for (const { layout } of this.#rows) layout.setInUse(digest, inUse);
+    for (const rows of this.#rows) rows.setInUse(digest, inUse);
   }
 
   #evict(digest: string): void {

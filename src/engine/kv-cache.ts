@@ -98,9 +98,10 @@ export class KvCache implements KvBudget, SlackHolder {
     const bucket = this.#buckets.get(capacity) ?? new KvBucket(this.#shape, capacity);
     this.#buckets.set(capacity, bucket);
     if (bucket.isFull) {
-      const slack = Math.min(bucket.slots, this.#maxRows - bucket.slots - 1);
-      const withSlack = slack > 0 && this.#budget.hasSlackFor((1 + slack) * bucket.slotBytes);
-      this.#resize(bucket, bucket.slots + 1 + (withSlack ? slack : 0));
+      const needed = bucket.slots + 1;
+      const wanted = Math.max(needed, Math.min(2 * needed, this.#maxRows));
+      const roomy = this.#budget.hasSlackFor((wanted - bucket.slots) * bucket.slotBytes);
+      this.#resize(bucket, roomy ? wanted : needed);
     }
     bucket.open(row);
     this.#bucketOf.set(row, bucket);

@@ -1,6 +1,7 @@
 /**
  * The rank rows of one projection: for each of its modules A [capacity, in] and B [capacity, out], adapters at the same
- * rows in all. A run is fed views; nothing is copied for it unless most of the view would be other rows' adapters.
+ * rows in all. A run is fed views. Where those would hold too many rows of other adapters, a copy of just its own is
+ * made, once for as long as the same set runs.
  */
 import type { LinearModule, Projection } from '../formats/checkpoint/modules.js';
 import { loraA, loraB } from '../graph/ports.js';
@@ -9,8 +10,14 @@ import { float32, type InputTensor } from './ort.js';
 import { RankLayout } from './rank-layout.js';
 
 const FIRST_CAPACITY = 32;
-/** Copying a row costs about as much as multiplying so many tokens with it (measured on two cores, in + out ≥ 1000). */
-const TOKENS_PER_COPY = 80;
+/**
+ * What a fed row that no row of the run needs costs: reading it, in multiples of one token's product with it. Copying a
+ * row into a new array costs about seven times as much as reading it. Measured with in + out ≥ 1000.
+ */
+const READ_COST = 60;
+const COPY_COST = 7 * READ_COST;
+/** Sets of adapters whose waste is remembered. */
+const MAX_WASTES = 64;
 
 interface ModuleRows {
   module: LinearModule;
@@ -38,9 +45,12 @@ export class RankRows {
   readonly #modules: ModuleRows[];
   readonly #nothing: RankFeed;
   #capacity = 0;
-  /** Feeds that are still true: cleared whenever rows are written or moved. */
-  #feeds = new Map<string, RankFeed>();
-  #gathered: { key: string; feed: RankFeed } | null = null;
+  /** Views that are still true, by first and last row: forgotten when rows are written or moved. */
+  #windows = new Map<string, RankFeed>();
+  /** Copies of sets of adapters, oldest first. They stay true, because what a digest names doesn't change. */
+  readonly #gathered = new Map<string, RankFeed>();
+  /** What windows of a set of adapters have cost so far above what is needed. */
+  readonly #wasted = new Map<string, number>();
 
   constructor(projection: Projection, modules: readonly LinearModule[]) {
     this.projection = projection;
@@ -55,7 +65,11 @@ export class RankRows {
   }
 
   get bytes(): number {
-    return this.#modules.reduce((sum, { a, b }) => sum + a.byteLength + b.byteLength, 0);
+    const rowBytes =
+      this.#modules.reduce((sum, { module: { inFeatures, outFeatures } }) => sum + inFeatures + outFeatures, 0) *
+      Float32Array.BYTES_PER_ELEMENT;
+    const copied = [...this.#gathered.values()].reduce((sum, { rows }) => sum + rows, 0);
+    return (this.#capacity + copied) * rowBytes;
   }
 
   /** The adapter's rank here: 0 if it doesn't touch this projection. */
@@ -96,16 +110,17 @@ export class RankRows {
     this.#changed();
   }
 
-  /** Frees what no adapter's rows need. */
-  shrink(): void {
-    let end = 0;
-    for (const { offset, rank } of this.layout.spans) end = Math.max(end, offset + rank);
-    if (end < this.#capacity) this.#resize(end);
+  /** Its rows stay until they are needed, copies of them don't. */
+  setInUse(digest: string, inUse: boolean): void {
+    this.layout.setInUse(digest, inUse);
+    if (inUse) return;
+    for (const [key, { spans }] of this.#gathered) if (spans.has(digest)) this.#gathered.delete(key);
   }
 
   /**
-   * What a run of so many tokens is fed for the adapters of its rows. `exact`: not one row of any other adapter, which
-   * isolates rows from each other.
+   * What a run of so many tokens is fed for the adapters of its rows: a window, until windows of this set have wasted
+   * what a copy of just its rows would have cost. `exact`: not one row of any other adapter, which isolates rows from
+   * each other.
    */
   feed(digests: Iterable<string>, tokens: number, exact = false): RankFeed {
     const spans = [...digests].flatMap((digest) => this.layout.span(digest) ?? []);
@@ -114,18 +129,23 @@ export class RankRows {
     const end = Math.max(...spans.map(({ offset, rank }) => offset + rank));
     const needed = spans.reduce((sum, { rank }) => sum + rank, 0);
     const waste = end - first - needed;
-    if (waste > 0 && (exact || waste * tokens > needed * TOKENS_PER_COPY)) return this.#gather(spans, needed);
+    if (waste === 0) return this.#window(first, end);
+    const key = spans.map(({ digest }) => digest).join();
+    const wasted = (this.#wasted.get(key) ?? 0) + waste * (tokens + READ_COST);
+    if (exact || wasted > needed * COPY_COST) return this.#gathered.get(key) ?? this.#gather(key, spans, needed);
+    if (this.#wasted.size >= MAX_WASTES) this.#wasted.clear();
+    this.#wasted.set(key, wasted);
     return this.#window(first, end);
   }
 
   #window(first: number, end: number): RankFeed {
     const key = `${first}:${end}`;
-    const known = this.#feeds.get(key);
+    const known = this.#windows.get(key);
     if (known !== undefined) return known;
     const spans = new Map<string, { offset: number; rank: number }>();
     for (const { digest, offset, rank } of this.layout.spans) spans.set(digest, { offset: offset - first, rank });
     const feed = { rows: end - first, spans, tensors: this.#views(first, end) };
-    this.#feeds.set(key, feed);
+    this.#windows.set(key, feed);
     return feed;
   }
 
@@ -136,10 +156,8 @@ export class RankRows {
     ]);
   }
 
-  /** Copies of just these rows. The newest is kept: the chunks of a prompt need the same ones. */
-  #gather(wanted: readonly { digest: string; offset: number; rank: number }[], rows: number): RankFeed {
-    const key = wanted.map(({ digest }) => digest).join();
-    if (this.#gathered?.key === key) return this.#gathered.feed;
+  /** Copies just these rows. Older copies go as soon as all together have more rows than the adapters in use. */
+  #gather(key: string, wanted: readonly { digest: string; offset: number; rank: number }[], rows: number): RankFeed {
     const spans = new Map<string, { offset: number; rank: number }>();
     let end = 0;
     for (const { digest, rank } of wanted) {
@@ -160,12 +178,23 @@ export class RankRows {
       [bName, copy(b, module.outFeatures)] as const,
     ]);
     const feed = { rows, spans, tensors };
-    this.#gathered = { key, feed };
+    this.#gathered.set(key, feed);
+    this.#forgetCopies(rows);
     return feed;
   }
 
+  #forgetCopies(newest: number): void {
+    const room = Math.max(newest, this.layout.usedRanks);
+    let total = [...this.#gathered.values()].reduce((sum, { rows }) => sum + rows, 0);
+    for (const [key, { rows }] of this.#gathered) {
+      if (total <= room) return;
+      this.#gathered.delete(key);
+      total -= rows;
+    }
+  }
+
   #reserve(rows: number): void {
-    if (rows > this.#capacity) this.#resize(Math.max(rows, FIRST_CAPACITY, Math.ceil(this.#capacity * 1.5)));
+    if (rows > this.#capacity) this.#resize(Math.max(rows, FIRST_CAPACITY, 2 * this.#capacity));
   }
 
   #resize(capacity: number): void {
@@ -178,8 +207,7 @@ export class RankRows {
   }
 
   #changed(): void {
-    this.#feeds = new Map();
-    this.#gathered = null;
+    this.#windows = new Map();
   }
 }
 
