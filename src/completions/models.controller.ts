@@ -30,7 +30,7 @@ export class ModelsController {
   }
 
   /** Ids hold slashes: raw, or as %2F. */
-  @Get('*path')
+  @Get('*')
   async retrieve(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ModelEntry> {
     const [path = ''] = request.url.split('?', 1);
     const id = decodeURIComponent(path.slice(path.indexOf('/v1/models/') + '/v1/models/'.length));
