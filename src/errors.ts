@@ -786,6 +786,22 @@ export class SlowReaderError extends EspalierError {
   }
 }
 
+/** A model that was imported can't be loaded now: whatever the reason, it is not the request's fault. */
+export class ModelLoadError extends EspalierError {
+  constructor(modelDigest: string, folder: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(
+      {
+        code: 'model_load_failed',
+        status: 500,
+        message: `The model ${modelDigest.slice(0, 12)} can't be loaded from "${folder}": ${reason} Check that its folder is as it was imported, or import it again.`,
+        details: { model: modelDigest },
+      },
+      { cause },
+    );
+  }
+}
+
 export class ModelUnloadedError extends EspalierError {
   constructor(modelDigest: string) {
     super({

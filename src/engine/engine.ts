@@ -4,7 +4,7 @@
  *
  * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
  */
-import { EngineStoppingError, EspalierError, ModelUnloadedError, OverloadedError } from '../errors.js';
+import { EngineStoppingError, EspalierError, ModelLoadError, ModelUnloadedError, OverloadedError } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
 import { Lane } from './lane.js';
 import type { LaneTotals } from './lane.js';
@@ -153,11 +153,12 @@ export class Engine {
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);
-    } catch (error) {
+    } catch (cause) {
+      const error = new ModelLoadError(digest, source.folder, cause).toShape();
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
-      this.#emit({ type: 'loadFailed', digest, error: shapeOf(error) });
-      this.#put(parked.map(({ id }) => ({ id, error: shapeOf(error) })));
+      this.#emit({ type: 'loadFailed', digest, error });
+      this.#put(parked.map(({ id }) => ({ id, error })));
     }
     this.#changed = true;
   }
@@ -189,14 +190,7 @@ export class Engine {
   /** Runs `task` as soon as no step is under way. */
   #nextTurn(task: () => void | Promise<void>): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#betweenSteps.push(async () => {
-        try {
-          await task();
-          resolve();
-        } catch (error) {
-          reject(error);
-        }
-      });
+      this.#betweenSteps.push(() => Promise.resolve().then(task).then(resolve, reject));
       this.#run();
     });
   }

@@ -100,10 +100,7 @@ export class Session {
       throw new SessionRunError(reason, describe(feeds), { cause: error });
     }
     return Object.fromEntries(
-      Object.entries(results).map(([name, tensor]) => [
-        name,
-        { dims: tensor.dims, data: (tensor).data as Float32Array },
-      ]),
+      Object.entries(results).map(([name, tensor]) => [name, { dims: tensor.dims, data: tensor.data as Float32Array }]),
     );
   }
 
