@@ -9,7 +9,6 @@ import { ensureFirstKeys, type KeyFiles } from './access/first-keys.js';
 import { AppModule } from './app.module.js';
 import type { Config } from './config.js';
 import { Database } from './database/database.js';
-import type { EngineClient } from './engine/engine-client.js';
 import { EngineSupervisor } from './engine/supervisor.js';
 import { AddressTakenError } from './errors.js';
 import { drain } from './http/drain.js';
@@ -17,6 +16,7 @@ import { Lifecycle } from './http/lifecycle.js';
 import { NestLog } from './http/nest-log.js';
 import { createAdapter } from './http/server.js';
 import type { Logger } from './logger.js';
+import { RegistryService } from './registry/registry.service.js';
 import { BlobStore } from './storage/blob-store.js';
 import { FolderLock } from './storage/folder-lock.js';
 
@@ -25,7 +25,12 @@ export interface Running {
   url: string;
   keys: KeyFiles;
   database: string;
+  /** Whether the path of the demo tree that people are shown is served. */
+  demo: boolean;
 }
+
+/** A path of the demo tree, and something that its author might have begun with. */
+export const DEMO = { model: 'storyteller/french/verne', prompt: 'Le capitaine' };
 
 /** After the grace period, how long answers that are being written have to get out. */
 const LAST_WORDS_MS = 1_000;
@@ -36,7 +41,7 @@ export class Service {
   readonly #lifecycle = new Lifecycle();
   #lock: FolderLock | null = null;
   #database: Database | null = null;
-  #engine: EngineClient | null = null;
+  #engine: EngineSupervisor | null = null;
   #app: NestFastifyApplication | null = null;
 
   constructor(config: Config, logger: Logger) {
@@ -61,15 +66,18 @@ export class Service {
     authenticateRequests(adapter.getInstance(), await ApiKeys.load(database, logger));
     const platform = { config, logger, lifecycle, database, blobs, engine };
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class
-    this.#app = await NestFactory.create<NestFastifyApplication>(AppModule.on(platform), adapter, {
+    const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(platform), adapter, {
       logger: new NestLog(logger),
       bodyParser: false,
       abortOnError: false,
     });
-    await this.#app.init();
-    const url = await this.#listen(this.#app);
+    await app.init();
+    const url = await this.#listen(app);
+    // Not before: an application that is half started can't be closed, only left.
+    this.#app = app;
     logger.info({ url, database: database.description }, 'serving');
-    return { url, keys, database: database.description };
+    const demo = app.get(RegistryService).tree.nodeByPath(DEMO.model.split('/')) !== undefined;
+    return { url, keys, database: database.description, demo };
   }
 
   /** Lets running requests finish within the grace period, then closes everything. */
@@ -88,6 +96,8 @@ export class Service {
 
   /** The least that has to be done before the process ends here and now. */
   abandon(): void {
+    // It would end by itself, but only after the step that it is in.
+    if (this.#engine?.pid !== undefined) process.kill(this.#engine.pid, 'SIGKILL');
     this.#lock?.release();
   }
 

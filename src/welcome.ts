@@ -1,27 +1,25 @@
 /** What a person reads on stdout once the service is up. */
-import type { Running } from './service.js';
+import { DEMO, type Running } from './service.js';
 
-export function welcome({ url, keys, database }: Running): string {
-  const lines = [`Espalier serves on ${url}`, '', `  database   ${database}`];
-  if (!keys.present) {
-    return [...lines, '  keys       made by another data folder of this database, or moved away', ''].join('\n');
-  }
+export function welcome({ url, keys, database, demo }: Running): string {
   return [
-    ...lines,
-    `  keys       ${keys.infer}`,
-    `             ${keys.admin}`,
+    `Espalier serves on ${url}`,
     '',
-    'Text from the demo tree, as it is generated:',
+    `  database   ${database}`,
+    ...(keys.present
+      ? [`  keys       ${keys.infer}`, `             ${keys.admin}`]
+      : ['  keys       made by another data folder of this database, or moved away']),
     '',
-    `  ${streamCommand(url, keys.infer)}`,
-    '',
+    ...(demo && keys.present
+      ? ['Text from the demo tree, as it is generated:', '', `  ${streamCommand(url, keys.infer)}`, '']
+      : []),
     'Ctrl-C stops the service.',
     '',
   ].join('\n');
 }
 
 function streamCommand(url: string, keyFile: string): string {
-  const body = { model: 'storyteller/french/verne', prompt: 'Le capitaine', max_tokens: 64, stream: true };
+  const body = { ...DEMO, max_tokens: 64, stream: true };
   return [
     `curl -sSN ${url}/v1/completions`,
     `-H "Authorization: Bearer $(cat ${quoted(keyFile)})"`,

@@ -6,7 +6,8 @@
  * data folder keeps a second process out.
  */
 import { PGlite } from '@electric-sql/pglite';
-import { mkdir } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { DatabaseOpenError, MigrationError } from '../errors.js';
 import type { Driver } from './driver.js';
@@ -15,7 +16,7 @@ import { migrate } from './migrations.js';
 export async function openEmbedded(folder: string): Promise<Driver> {
   const description = `embedded in ${folder}`;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if (!existsSync(folder)) await initialise(folder);
     const server = await PGlite.create(folder);
     const migrated = await migrate({
       script: async (sql) => {
@@ -27,4 +28,14 @@ export async function openEmbedded(folder: string): Promise<Driver> {
   } catch (error) {
     throw error instanceof MigrationError ? error : new DatabaseOpenError(description, error);
   }
+}
+
+/** Elsewhere first: a process that ends halfway must not leave half a database in its place. */
+async function initialise(folder: string): Promise<void> {
+  const draft = `${folder}.new`;
+  await rm(draft, { recursive: true, force: true });
+  await mkdir(draft, { recursive: true, mode: 0o700 });
+  const server = await PGlite.create(draft);
+  await server.close();
+  await rename(draft, folder);
 }

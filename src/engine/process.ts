@@ -51,6 +51,7 @@ if (process.send === undefined) {
 volunteerForTheOutOfMemoryKiller();
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => undefined);
+process.on('SIGHUP', () => undefined);
 process.on('disconnect', () => process.exit(0));
 // Only the supervisor holds the other end of the channel.
 process.on('message', (message) => obey(message as EngineCommand));
