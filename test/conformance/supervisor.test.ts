@@ -1,0 +1,32 @@
+/** The same through the service's own handle: a forked engine process, built, over IPC. */
+import { jest } from '@jest/globals';
+import { join } from 'node:path';
+import pino from 'pino';
+import type { RowOutput } from '../../src/engine/protocol.js';
+import { EngineSupervisor } from '../../src/engine/supervisor.js';
+import { LIMITS } from './support/driven-row.js';
+import { gather, greedyRequest } from './support/generation.js';
+import { GoldenCase } from './support/golden.js';
+
+jest.setTimeout(60_000);
+
+const PROCESS_FILE = join(import.meta.dirname, '../../dist/engine/process.js');
+
+test('a forked engine process chooses the tokens that transformers and PEFT choose', async () => {
+  const golden = await GoldenCase.open('qwen3');
+  const engine = EngineSupervisor.start(LIMITS, { logger: pino({ level: 'silent' }), processFile: PROCESS_FILE });
+  try {
+    const rows = await Promise.all(
+      golden.expectations.map(async (expectation) => {
+        const outputs: RowOutput[] = [];
+        const request = greedyRequest(golden, expectation);
+        for await (const output of engine.generate(request, new AbortController().signal)) outputs.push(output);
+        return { expectation, row: gather(outputs).get(request.id) };
+      }),
+    );
+    for (const { expectation, row } of rows) expect(row?.tokens).toEqual(expectation.greedy);
+  } finally {
+    await engine.stop(0);
+    await golden.remove();
+  }
+});
