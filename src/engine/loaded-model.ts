@@ -1,5 +1,6 @@
 /** A base model that is loaded: session, KV cache and adapter bank, and the runner over them. */
 import { join } from 'node:path';
+import { checkFileStamps } from '../formats/checkpoint/file-stamps.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules } from '../formats/checkpoint/modules.js';
 import { readModelConfig } from '../formats/checkpoint/read-checkpoint.js';
@@ -59,6 +60,7 @@ export class LoadedModel {
     limits: EngineLimits,
     memory: EngineMemory = new EngineMemory(limits),
   ): Promise<LoadedModel> {
+    await checkFileStamps(source.folder);
     const config = await readModelConfig(source.folder);
     const session = await Session.load(join(source.folder, MODEL_FILE), { threads: limits.threads });
     return new LoadedModel(source, config, session, limits, memory);

@@ -1,13 +1,13 @@
 /** Base models: imported once, never changed, listed. */
 import { Inject, Injectable } from '@nestjs/common';
+import { rm } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { CONFIG, type Config } from '../config.js';
 import { Database } from '../database/database.js';
-import { ModelExistsError, ModelNotImportedError } from '../errors.js';
+import { DatabaseUnavailableError, ModelExistsError, ModelNotImportedError, PathSyntaxError } from '../errors.js';
 import { parsePath } from '../tree/path.js';
-import { PathSyntaxError } from '../errors.js';
 import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
 import { ImportFolders } from './import-folders.js';
@@ -23,6 +23,8 @@ export const MODELS_FOLDER = 'models';
 export class ModelsService {
   /** Imports take disk and time; two of the same checkpoint would race for one folder. */
   readonly #oneAtATime = pLimit(1);
+  /** Absolute. */
+  readonly #models: string;
 
   constructor(
     private readonly database: Database,
@@ -30,7 +32,9 @@ export class ModelsService {
     private readonly writes: RegistryWrites,
     private readonly folders: ImportFolders,
     @Inject(CONFIG) private readonly config: Config,
-  ) {}
+  ) {
+    this.#models = join(config.dataFolder, MODELS_FOLDER);
+  }
 
   import(request: ImportModel): Promise<ImportedModelDto> {
     requireModelName(request.name);
@@ -60,14 +64,23 @@ export class ModelsService {
 
   async #import({ name, folder, link }: ImportModel): Promise<ImportedModelDto> {
     const source = await this.folders.folder(folder);
-    const imported = await importCheckpoint(source, join(this.config.dataFolder, MODELS_FOLDER), {
+    const existing = this.mirror.tree.model(name);
+    const imported = await importCheckpoint(source, this.#models, {
       locate: (from, file) => this.folders.file(from, file),
       hardLink: link,
+      admit: (digest) => {
+        if (existing && existing.digest !== digest) throw new ModelExistsError(name, existing.digest, digest);
+      },
     });
-    const existing = this.mirror.tree.model(name);
-    if (!existing) return { ...(await this.#record(name, imported)), unchanged: false };
-    if (existing.digest !== imported.digest) throw new ModelExistsError(name, existing.digest, imported.digest);
-    return { ...(await this.get(name)), unchanged: true };
+    if (existing) return { ...(await this.get(name)), unchanged: true };
+    try {
+      return { ...(await this.#record(name, imported)), unchanged: false };
+    } catch (error) {
+      // After an outage it may be recorded all the same, and its files must stay.
+      const isOpen = error instanceof DatabaseUnavailableError;
+      if (imported.placed && !isOpen) await rm(join(this.#models, imported.digest), { recursive: true, force: true });
+      throw error;
+    }
   }
 
   #record(name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {

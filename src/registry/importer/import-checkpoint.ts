@@ -28,6 +28,8 @@ export interface ImportOptions {
   locate: (folder: string, name: string) => Promise<string>;
   /** Shares the files with the source instead of copying them. */
   hardLink: boolean;
+  /** Called once the digest is known; throws if it isn't wanted. */
+  admit: (digest: string) => void;
 }
 
 export interface ImportedCheckpoint {
@@ -36,13 +38,15 @@ export interface ImportedCheckpoint {
   /** Of the files, without the graph. */
   bytes: number;
   checkpoint: Checkpoint;
+  /** The folder is new; else these files were there already. */
+  placed: boolean;
 }
 
 /** `models`: the folder in which each model lies under its digest. */
 export async function importCheckpoint(
   source: string,
   models: string,
-  { locate, hardLink }: ImportOptions,
+  { locate, hardLink, admit }: ImportOptions,
 ): Promise<ImportedCheckpoint> {
   // Headers and config only: what can't be served is refused before anything is copied.
   const { weightFiles, otherFiles } = await readCheckpoint(source);
@@ -57,11 +61,13 @@ export async function importCheckpoint(
       files.push({ name, ...file });
     }
     const digest = baseDigest(files);
+    admit(digest);
     const place = join(models, digest);
     // Read again: the copy is what will be served, whatever happened to the source meanwhile.
     const { origins } = await readCheckpoint(source);
     const checkpoint = { ...(await readCheckpoint(temporary)), folder: place, origins };
-    if (!(await isIntact(place))) {
+    const placed = !(await isIntact(place));
+    if (placed) {
       const graph = await writeModelGraph(temporary, checkpoint.config, checkpoint.tensors);
       await syncFile(graph);
       await writeFileStamps(temporary, files);
@@ -70,7 +76,7 @@ export async function importCheckpoint(
       await replace(place, temporary);
       await syncFolder(models);
     }
-    return { digest, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), checkpoint };
+    return { digest, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), checkpoint, placed };
   } catch (error) {
     throw explainWriteError('the model', error);
   } finally {
