@@ -2,17 +2,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import { CONFIG, type Config } from '../config.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { RequestTraces } from '../observability/request-traces.js';
 import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
 import { sendJson, sendStream } from './answer.js';
 import { chatFormat, completionFormat, type AnswerFormat } from './answer-format.js';
+import { namePaths, tellCapacity } from './answer-headers.js';
 import { clientSignal } from './client-signal.js';
 import { messagesOf, type ChatRequest } from './dto/chat-request.js';
 import { promptsOf, type CompletionRequest } from './dto/completion-request.js';
 import { Generation, type GenerationOptions } from './generation.js';
-import { namePath } from './path-header.js';
 import { ServedModels, type ServedModel } from './served-models.js';
 
 /** OpenAI's default for completions. */
@@ -25,6 +26,7 @@ export class CompletionsService {
   readonly #engine: EngineClient;
   readonly #traces: RequestTraces;
   readonly #logger: Logger;
+  readonly #config: Config;
 
   constructor(
     models: ServedModels,
@@ -32,18 +34,20 @@ export class CompletionsService {
     @Inject(ENGINE) engine: EngineClient,
     traces: RequestTraces,
     @Inject(LOGGER) logger: Logger,
+    @Inject(CONFIG) config: Config,
   ) {
     this.#models = models;
     this.#tokenizers = tokenizers;
     this.#engine = engine;
     this.#traces = traces;
     this.#logger = logger;
+    this.#config = config;
   }
 
   async complete(body: CompletionRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
     const model = await this.#models.find(body.model);
-    namePath(reply, [model]);
+    this.#tell(reply, model);
     const prompts = promptsOf(body.prompt);
     const tokens = await this.#models.encode(model, prompts, {
       addSpecialTokens: body.add_special_tokens ?? true,
@@ -68,7 +72,7 @@ export class CompletionsService {
   async chat(body: ChatRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
     const model = await this.#models.find(body.model);
-    namePath(reply, [model]);
+    this.#tell(reply, model);
     const tokens = await this.#tokenizers.encodeChat(model.source, messagesOf(body), {
       addGenerationPrompt: body.add_generation_prompt ?? true,
       variables: body.chat_template_kwargs ?? {},
@@ -82,6 +86,11 @@ export class CompletionsService {
       defaultMaxTokens: null,
       param: 'messages',
     });
+  }
+
+  #tell(reply: FastifyReply, { resolved }: ServedModel): void {
+    namePaths(reply, [resolved]);
+    tellCapacity(reply, this.#engine, this.#config);
   }
 
   async #answer(

@@ -11,7 +11,7 @@ import {
   type ModelList,
   type ModelListQuery,
 } from './dto/model-list.js';
-import { namePath } from './path-header.js';
+import { namePaths } from './answer-headers.js';
 import { asModelField } from './served-models.js';
 
 @Controller('v1/models')
@@ -36,7 +36,7 @@ export class ModelsController {
     const id = decodeURIComponent(path.slice(path.indexOf('/v1/models/') + '/v1/models/'.length));
     return asModelField(async () => {
       const node = await this.#registry.findServable(id);
-      namePath(reply, [{ resolved: this.#registry.resolve(id) }]);
+      namePaths(reply, [this.#registry.resolve(id)]);
       return toModelEntry(node);
     });
   }

@@ -7,10 +7,10 @@ import type { TokenLogprob } from '../engine/protocol.js';
 import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
 import { RequestTraces } from '../observability/request-traces.js';
 import { tokenText } from '../tokenization/detokenizer.js';
+import { namePaths } from './answer-headers.js';
 import { clientSignal } from './client-signal.js';
 import type { PathScore, ScoreAnswer, ScoreRequest } from './dto/score-request.js';
 import { finite } from './logprobs.js';
-import { namePath } from './path-header.js';
 import { ServedModels, type ServedModel } from './served-models.js';
 
 const NO_SAMPLING = {
@@ -47,7 +47,10 @@ export class ScoreService {
     const signal = clientSignal(reply);
     const models: ServedModel[] = [];
     for (const name of body.models ?? [body.model ?? '']) models.push(await this.#models.find(name));
-    namePath(reply, models);
+    namePaths(
+      reply,
+      models.map(({ resolved }) => resolved),
+    );
     const texts = await this.#encodeOnce(body, models);
     // One failure is everyone's: the others leave the batch.
     const failed = new AbortController();

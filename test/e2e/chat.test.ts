@@ -14,7 +14,7 @@ beforeAll(async () => {
   const chatty = await copyBase(join(folder, 'chatty'), { 'chat_template.jinja': TEMPLATE });
   await created(service, '/api/v1/models', { name: 'chatty', folder: chatty });
 }, 130_000);
-afterAll(() => tree.service.remove());
+afterAll(() => tree.service.remove(), 30_000);
 
 interface Chat {
   choices: { message: { content: string } }[];

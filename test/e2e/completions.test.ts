@@ -7,7 +7,7 @@ let tree: SmallTree;
 beforeAll(async () => {
   tree = await startWithSmallTree({ ESPALIER_TOKENIZE_TIMEOUT_MS: '1000', ESPALIER_MAX_PROMPT_BYTES: '3000000' });
 }, 130_000);
-afterAll(() => tree.service.remove());
+afterAll(() => tree.service.remove(), 30_000);
 
 interface ErrorAnswer {
   error: { code: string; param: string | null; message: string };
@@ -46,6 +46,8 @@ describe('a stream on the wire', () => {
     expect(response.headers.get('cache-control')).toBe('no-cache');
     expect(response.headers.get('x-accel-buffering')).toBe('no');
     expect(response.headers.get('x-espalier-path-digest')).toMatch(/^[0-9a-f]{64}$/);
+    expect(response.headers.get('x-ratelimit-limit-requests')).toBe(String(16 + 256));
+    expect(Number(response.headers.get('x-ratelimit-remaining-requests'))).toBeGreaterThan(0);
     const text = await response.text();
     expect(text.endsWith('data: [DONE]\n\n')).toBe(true);
     for (const event of text.split('\n\n').slice(0, -2)) {
@@ -171,6 +173,15 @@ describe('models', () => {
     }
     expect(ids.sort()).toEqual(['story', 'story/french', 'story/french/verne', 'story/german']);
   });
+
+  test.each(['%', '%zz', '', 'story//french', 'STORY'])(
+    'an id that is none is the caller\'s mistake: "%s"',
+    async (id) => {
+      const { status } = await tree.service.call(`/v1/models/${id}`);
+      expect(status).toBeGreaterThanOrEqual(400);
+      expect(status).toBeLessThan(500);
+    },
+  );
 
   test.each(['story/french/verne', 'story%2Ffrench%2Fverne', 'story'])('one by id: %s', async (id) => {
     const { status, body, headers } = await tree.service.call(`/v1/models/${id}`);

@@ -8,7 +8,7 @@ beforeAll(async () => {
   tree = await startWithSmallTree();
   client = new OpenAI({ baseURL: `${tree.service.url}/v1`, apiKey: tree.service.keys.infer, maxRetries: 0 });
 }, 130_000);
-afterAll(() => tree.service.remove());
+afterAll(() => tree.service.remove(), 30_000);
 
 const greedy = { temperature: 0, max_tokens: 12 } as const;
 

@@ -5,7 +5,7 @@ let tree: SmallTree;
 beforeAll(async () => {
   tree = await startWithSmallTree();
 }, 130_000);
-afterAll(() => tree.service.remove());
+afterAll(() => tree.service.remove(), 30_000);
 
 interface Score {
   model: string;
