@@ -18,12 +18,17 @@ export interface TokenHistory {
 }
 
 export class Sampler {
-  /** Scratch, used anew for each draw: scores become weights in place; ids are shuffled by the selection. */
+  /** Scratch, used anew for each draw. Scores become weights in place. */
   readonly #weights: Float64Array;
+  /** Tokens that can still be drawn, rising: the first `#count`. */
+  readonly #candidates: Int32Array;
+  #count = 0;
+  /** What a selection shuffles. */
   readonly #ids: Int32Array;
 
   constructor(vocabSize: number) {
     this.#weights = new Float64Array(vocabSize);
+    this.#candidates = new Int32Array(vocabSize);
     this.#ids = new Int32Array(vocabSize);
   }
 
@@ -45,84 +50,102 @@ export class Sampler {
     adjust(scores, params, history, barred);
     const best = argmax(scores);
     if (best < 0) return argmax(logits); // All was barred or biased away: nothing better is left than the model's own choice.
-    return greedy ? best : this.#draw(best, params, random);
+    return greedy ? best : this.#draw(scores[best] ?? 0, params, random);
   }
 
-  /** Turns the scratch scores into weights, cuts and draws. */
-  #draw(best: number, params: SamplingParams, random: () => number): number {
+  /** `max` is the largest of the scratch scores. */
+  #draw(max: number, params: SamplingParams, random: () => number): number {
+    const { temperature, topK, topP, minP } = params;
+    const cutsTop = topK > 0 && topK < this.#weights.length;
+    this.#weigh(max, temperature, cutsTop ? floorOfTop(this.#weights, topK) : -Infinity);
+    if (cutsTop) this.#cut(this.#select(0, topK, one));
+    if (topP < 1) {
+      const total = this.#total();
+      // Tokens under (1 - p)·total/count weigh less than (1 - p)·total together: none of them is in the nucleus.
+      this.#cut(this.#select(((1 - topP) * total) / this.#count, topP * total, itself));
+    }
+    // Relative to the likeliest token, so it doesn't matter what the other cuts left.
+    if (minP > 0) this.#cut({ weight: minP, id: Infinity });
+    return this.#pick(random());
+  }
+
+  /** Tokens with at least the score `floor` become candidates, and their scores weights: the likeliest weighs 1. */
+  #weigh(max: number, temperature: number, floor: number): void {
     const weights = this.#weights;
-    const max = weights[best] ?? 0;
-    let total = 0;
+    this.#count = 0;
     for (let id = 0; id < weights.length; id++) {
-      // The likeliest token has weight 1.
-      const weight = Math.exp(((weights[id] ?? -Infinity) - max) / params.temperature);
+      const score = weights[id] as number; // Inside the array, as everywhere below.
+      if (score < floor) continue;
+      const weight = Math.exp((score - max) / temperature);
+      if (weight === 0) continue;
       weights[id] = weight;
-      total += weight;
+      this.#candidates[this.#count++] = id;
     }
-    let edge: Edge = { weight: params.minP, id: Infinity }; // Relative to the likeliest, so whatever other cuts leave.
-    let kept: Edge = NO_CUT;
-    if (params.topK > 0 && params.topK < weights.length) {
-      kept = selectTop(weights, this.#ids, this.#gather(NO_CUT), params.topK, one);
-      edge = stricter(edge, kept);
-      total = this.#total(kept);
-    }
-    if (params.topP < 1) {
-      // Tokens under (1 - p)·total/vocab weigh less than (1 - p)·total together: none of them is in the nucleus.
-      const floor = { weight: ((1 - params.topP) * total) / weights.length, id: Infinity };
-      const count = this.#gather(stricter(kept, floor));
-      edge = stricter(edge, selectTop(weights, this.#ids, count, params.topP * total, itself));
-    }
-    return this.#pick(edge, random());
   }
 
-  /** Puts the ids down to the edge to the front of the scratch; says how many they are. */
-  #gather(edge: Edge): number {
+  /** The edge of the fewest top candidates whose `measure` reaches `target`, known to weigh at least `floor` each. */
+  #select(floor: number, target: number, measure: (weight: number) => number): Edge {
     let count = 0;
-    for (let id = 0; id < this.#weights.length; id++) {
-      const weight = this.#weights[id] ?? 0;
-      if (weight > 0 && within(edge, weight, id)) this.#ids[count++] = id;
+    for (let place = 0; place < this.#count; place++) {
+      const id = this.#candidates[place] as number;
+      if ((this.#weights[id] as number) >= floor) this.#ids[count++] = id;
     }
-    return count;
+    return selectTop(this.#weights, this.#ids, count, target, measure);
   }
 
-  #total(edge: Edge): number {
-    let total = 0;
-    for (let id = 0; id < this.#weights.length; id++) {
-      const weight = this.#weights[id] ?? 0;
-      if (within(edge, weight, id)) total += weight;
+  #cut(edge: Edge): void {
+    let kept = 0;
+    for (let place = 0; place < this.#count; place++) {
+      const id = this.#candidates[place] as number;
+      const weight = this.#weights[id] as number;
+      if (weight > edge.weight || (weight === edge.weight && id <= edge.id)) this.#candidates[kept++] = id;
     }
+    this.#count = kept;
+  }
+
+  #total(): number {
+    let total = 0;
+    for (let place = 0; place < this.#count; place++)
+      total += this.#weights[this.#candidates[place] as number] as number;
     return total;
   }
 
-  #pick(edge: Edge, uniform: number): number {
-    const target = uniform * this.#total(edge);
+  #pick(uniform: number): number {
+    const target = uniform * this.#total();
     let passed = 0;
-    let last = -1;
-    for (let id = 0; id < this.#weights.length; id++) {
-      const weight = this.#weights[id] ?? 0;
-      if (weight === 0 || !within(edge, weight, id)) continue;
-      passed += weight;
-      last = id;
+    for (let place = 0; place < this.#count; place++) {
+      const id = this.#candidates[place] as number;
+      passed += this.#weights[id] as number;
       if (passed > target) return id;
     }
-    return last;
+    // The likeliest token is never cut.
+    return this.#candidates[this.#count - 1] as number;
   }
+}
+
+/** How many blocks of the vocabulary a wanted token is worth, when a floor is looked for. */
+const BLOCKS_A_TOKEN = 4;
+
+/**
+ * A score that at least `count` tokens reach, found in one light pass: the `count`th of the maxima of blocks. It leaves
+ * few more than `count` to select from.
+ */
+function floorOfTop(scores: Float64Array, count: number): number {
+  const size = Math.floor(scores.length / (count * BLOCKS_A_TOKEN));
+  if (size < 2) return -Infinity;
+  const maxima = new Float64Array(Math.ceil(scores.length / size)).fill(-Infinity);
+  for (let block = 0, id = 0; block < maxima.length; block++) {
+    let max = -Infinity;
+    for (const end = Math.min(id + size, scores.length); id < end; id++) max = Math.max(max, scores[id] as number);
+    maxima[block] = max;
+  }
+  return maxima.sort()[maxima.length - count] ?? -Infinity;
 }
 
 /** The last token that is kept, in the order of weight (falling), then id (rising). */
 interface Edge {
   weight: number;
   id: number;
-}
-
-const NO_CUT: Edge = { weight: 0, id: Infinity };
-
-function within(edge: Edge, weight: number, id: number): boolean {
-  return weight > edge.weight || (weight === edge.weight && id <= edge.id);
-}
-
-function stricter(a: Edge, b: Edge): Edge {
-  return within(a, b.weight, b.id) ? b : a;
 }
 
 const one = (): number => 1;
@@ -139,15 +162,15 @@ function selectTop(
   target: number,
   measure: (weight: number) => number,
 ): Edge {
-  const weightAt = (place: number): number => weights[ids[place] ?? 0] ?? 0;
+  // All places are inside the arrays.
   const before = (a: number, b: number): boolean => {
-    const wa = weights[a] ?? 0;
-    const wb = weights[b] ?? 0;
+    const wa = weights[a] as number;
+    const wb = weights[b] as number;
     return wa > wb || (wa === wb && a < b);
   };
   const swap = (a: number, b: number): void => {
-    const held = ids[a] ?? 0;
-    ids[a] = ids[b] ?? 0;
+    const held = ids[a] as number;
+    ids[a] = ids[b] as number;
     ids[b] = held;
   };
   let low = 0;
@@ -156,29 +179,32 @@ function selectTop(
   while (high - low > 1) {
     // Median of three, put last.
     const middle = (low + high) >> 1;
-    if (before(ids[middle] ?? 0, ids[low] ?? 0)) swap(middle, low);
-    if (before(ids[high - 1] ?? 0, ids[low] ?? 0)) swap(high - 1, low);
-    if (before(ids[middle] ?? 0, ids[high - 1] ?? 0)) swap(middle, high - 1);
-    const pivot = ids[high - 1] ?? 0;
+    if (before(ids[middle] as number, ids[low] as number)) swap(middle, low);
+    if (before(ids[high - 1] as number, ids[low] as number)) swap(high - 1, low);
+    if (before(ids[middle] as number, ids[high - 1] as number)) swap(middle, high - 1);
+    const pivot = ids[high - 1] as number;
     let split = low;
     let upper = 0;
     for (let place = low; place < high - 1; place++) {
-      if (!before(ids[place] ?? 0, pivot)) continue;
-      upper += measure(weightAt(place));
+      const id = ids[place] as number;
+      if (!before(id, pivot)) continue;
+      upper += measure(weights[id] as number);
       swap(place, split++);
     }
     swap(split, high - 1); // The pivot stands at `split`.
+    const withPivot = reached + upper + measure(weights[pivot] as number);
     if (split > low && reached + upper >= target) {
       high = split;
-    } else if (reached + upper + measure(weightAt(split)) >= target || split === high - 1) {
+    } else if (withPivot >= target || split === high - 1) {
       low = split;
       break;
     } else {
-      reached += upper + measure(weightAt(split));
+      reached = withPivot;
       low = split + 1;
     }
   }
-  return { weight: weightAt(low), id: ids[low] ?? 0 };
+  const id = ids[low] as number;
+  return { weight: weights[id] as number, id };
 }
 
 function changesScores(params: SamplingParams): boolean {

@@ -142,7 +142,7 @@ describe('Sampler', () => {
         }
         return before;
       };
-      for (let draw = 0; draw < 5; draw++)
+      for (let draw = 0; draw < 2; draw++)
         expect(rank(sampler.sample(logits, params, NOTHING, random))).toBeLessThan(1000);
       const nucleus = sampler.sample(logits, { ...PLAIN, topP: 1e-9 }, NOTHING, random);
       expect(nucleus).toBe(argmax(logits));
