@@ -6,6 +6,9 @@ import { readConfig } from '../../src/config.js';
 import { Database } from '../../src/database/database.js';
 import { DatabaseOpenError, DatabaseUnavailableError } from '../../src/errors.js';
 import { createDatabase, onPostgres, type TestDatabase } from './support/postgres.js';
+import { until } from './support/processes.js';
+import { TestService } from './support/service.js';
+import { BASE } from './support/small-tree.js';
 import { TcpRelay } from './support/tcp-relay.js';
 
 const silent = pino({ enabled: false });
@@ -61,6 +64,25 @@ const open = (url: string) => Database.open(readConfig({ ESPALIER_DATA: tmpdir()
       await database.close();
     }
   }, 60_000);
+
+  it('can be lost under a running service, which serves on from memory and says why it can’t change anything', async () => {
+    const service = await TestService.start({ env: { DATABASE_URL: relayed } });
+    try {
+      const push = () =>
+        service.call<{ error: { code: string } }>('/api/v1/models', { json: { name: 'x', folder: BASE } });
+      const ready = () => service.call<{ reasons: string[] }>('/health/ready', { key: null });
+      await until(async () => (await ready()).status === 200);
+      await relay.cut();
+      expect(await push()).toMatchObject({ status: 503, body: { error: { code: 'database_unavailable' } } });
+      expect(await ready()).toMatchObject({ status: 503, body: { reasons: [expect.stringContaining('database')] } });
+      expect((await service.call('/v1/models', { key: service.keys.infer })).status).toBe(200);
+      await relay.open();
+      await until(async () => (await ready()).status === 200);
+      expect((await push()).status).toBe(201);
+    } finally {
+      await service.remove();
+    }
+  }, 180_000);
 
   it('that ends our sessions is lost for that query alone', async () => {
     const database = await open(server.url);
