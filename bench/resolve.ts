@@ -6,7 +6,6 @@
  * tenth. Ids, names and digests are separate strings, as they are when they come from a database. Paths are drawn over all
  * leaves, so nearly every look-up misses the processor's caches. Flags: --nodes, --paths.
  */
-import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { AdapterTree } from '../src/tree/adapter-tree.js';
 import type { ModelRecord, NodeRecord, RevisionRecord } from '../src/tree/records.js';
@@ -135,14 +134,14 @@ function nameOf(i: number): string {
   return `${i <= FIRST ? 'language' : i <= FIRST + SECOND ? 'domain' : 'leaf'}-${i}`;
 }
 
-/** Shaped like a UUID, and a new string each time. */
-function id(kind: string, i: number): string {
-  const hex = digest(kind, i);
-  return flat(`${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`);
+/** As long as the ULIDs of the registry. */
+function id(kind: 'node' | 'revision', i: number): string {
+  return flat(`${kind === 'node' ? '01NODE' : '01REVN'}${String(i).padStart(20, '0')}`);
 }
 
-function digest(kind: string, i: number): string {
-  return createHash('sha256').update(`${kind}${i}`).digest('hex');
+/** As long as a SHA-256 in hex. */
+function digest(kind: 'base' | 'revision' | 'config' | 'weights', i: number): string {
+  return flat(`${kind.slice(0, 4)}${i.toString(16).padStart(60, '0')}`);
 }
 
 /** One piece of memory, not a chain of concatenated parts. */

@@ -5,12 +5,12 @@
  * One graph node a tree node, keyed by its id, with the `TreeNode` as attributes; one edge from parent to child, keyed by
  * the child's id, because a child has only one. Beside it lie two indexes: children by name, and revisions by id.
  *
- * Rows come with a string of their own for every id. The records that are kept here share the strings of those that they
- * point to, which saves a large tree a fifth of its memory. A record that is kept is never changed in place.
+ * Rows come with a string of their own for every id. What is kept here shares the strings of what it points to, which
+ * saves a large tree a fifth of its memory.
  */
 import { DirectedGraph } from 'graphology';
 import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
-import { ChildIndex, type IndexedNode } from './child-index.js';
+import { ChildIndex } from './child-index.js';
 import { nearestPaths } from './nearest.js';
 import { parsePath, type ParsedPath } from './path.js';
 import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
@@ -18,7 +18,7 @@ import { resolve, type AliasLookup } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
 import { checkPlace, isWithin } from './shape.js';
 import { staleness, type Staleness } from './staleness.js';
-import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
+import { pathOf, StoredNode, type TreeNode, type TreeView } from './tree-node.js';
 
 export interface TreeRecords {
   models: Iterable<ModelRecord>;
@@ -28,20 +28,11 @@ export interface TreeRecords {
   revisions: Iterable<RevisionRecord>;
 }
 
-/** A graph node's attributes. */
-interface Attributes extends IndexedNode {
-  record: NodeRecord;
-  parent: Attributes | null;
-  head: RevisionRecord | null;
-  revisions: readonly RevisionRecord[];
-}
-
-/** Shared by all nodes that have no revision, and by all edges. */
-const NO_REVISIONS: readonly RevisionRecord[] = Object.freeze([]);
+/** Shared by all edges. */
 const NO_ATTRIBUTES = Object.freeze({});
 
 export class AdapterTree implements TreeView {
-  readonly #graph = new DirectedGraph<Attributes>({ allowSelfLoops: false });
+  readonly #graph = new DirectedGraph<StoredNode>({ allowSelfLoops: false });
   readonly #childrenByName = new ChildIndex();
   readonly #modelsByName = new Map<string, ModelRecord>();
   readonly #modelsById = new Map<string, ModelRecord>();
@@ -52,11 +43,9 @@ export class AdapterTree implements TreeView {
   static load(records: TreeRecords): AdapterTree {
     const tree = new AdapterTree();
     for (const model of records.models) tree.setModel(model);
-    for (const node of records.nodes) tree.#add(node);
-    tree.#graph.forEachNode((_id, attributes) => {
-      attributes.record = tree.#nodeToKeep(attributes.record);
-      tree.#connect(attributes);
-    });
+    const places: [StoredNode, string | null][] = [];
+    for (const record of records.nodes) places.push([tree.#add(record), record.parentId]);
+    for (const [node, parentId] of places) tree.#connect(node, parentId);
     tree.#requireTrees();
     for (const revision of records.revisions) tree.setRevision(revision);
     return tree;
@@ -97,40 +86,38 @@ export class AdapterTree implements TreeView {
   // --- nodes ---
 
   /** Adds a node, or changes one: another name or parent moves it with all that is below. Its parent comes first. */
-  setNode(node: NodeRecord): void {
-    this.check(node);
-    const record = this.#nodeToKeep(node);
-    const attributes = this.#attributes(node.id);
-    if (!attributes) {
-      this.#connect(this.#add(record));
+  setNode(record: NodeRecord): void {
+    this.check(record);
+    const node = this.#node(record.id);
+    if (!node) {
+      this.#connect(this.#add(record), record.parentId);
       return;
     }
-    const moves = attributes.record.parentId !== record.parentId || attributes.record.name !== record.name;
-    if (moves) this.#disconnect(attributes);
-    attributes.record = record;
-    attributes.head = this.#revisionOrNull(record.headId);
-    if (moves) this.#connect(attributes);
+    const moves = node.name !== record.name || (node.parent?.id ?? null) !== record.parentId;
+    if (moves) this.#disconnect(node);
+    this.#assign(node, record);
+    if (moves) this.#connect(node, record.parentId);
   }
 
   /** Throws what `setNode` would throw, and changes nothing: for asking before a row is written. */
-  check(node: NodeRecord): void {
-    checkPlace(this, node);
+  check(record: NodeRecord): void {
+    checkPlace(this, record);
   }
 
   /** A node without children, and its revisions. */
   removeNode(id: string): void {
-    const attributes = this.#attributes(id);
-    if (!attributes) return;
+    const node = this.#node(id);
+    if (!node) return;
     if (this.childCount(id) > 0) {
       throw new TreeStructureError(`"${this.pathOf(id)}" has children. Move or remove them first.`);
     }
-    this.#disconnect(attributes);
+    this.#disconnect(node);
     this.#graph.dropNode(id);
-    for (const revision of attributes.revisions) this.#revisions.delete(revision.id);
+    for (const revision of node.revisions) this.#revisions.delete(revision.id);
   }
 
   node(id: string): NodeRecord | undefined {
-    return this.#attributes(id)?.record;
+    return this.#node(id)?.record;
   }
 
   /** `path`: names, model first. */
@@ -153,12 +140,12 @@ export class AdapterTree implements TreeView {
   /** By name. */
   children(id: string): NodeRecord[] {
     if (!this.#graph.hasNode(id)) return [];
-    const children = this.#graph.mapOutNeighbors(id, (_child, { record }) => record);
+    const children = this.#graph.mapOutNeighbors(id, (_child, node) => node.record);
     return children.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   child(parentId: string, name: string): TreeNode | undefined {
-    const parent = this.#attributes(parentId);
+    const parent = this.#node(parentId);
     return parent && this.childOf(parent, name);
   }
 
@@ -171,11 +158,11 @@ export class AdapterTree implements TreeView {
   }
 
   visitChildren(id: string, visit: (child: TreeNode) => boolean): void {
-    if (this.#graph.hasNode(id)) this.#graph.findOutNeighbor(id, (_child, attributes) => visit(attributes));
+    if (this.#graph.hasNode(id)) this.#graph.findOutNeighbor(id, (_child, node) => visit(node));
   }
 
   treeNode(id: string): TreeNode | undefined {
-    return this.#attributes(id);
+    return this.#node(id);
   }
 
   /** The node itself, then all below it, each before its children, siblings by name. */
@@ -208,7 +195,7 @@ export class AdapterTree implements TreeView {
   // --- revisions ---
 
   setRevision(revision: RevisionRecord): void {
-    const node = this.#attributes(revision.nodeId);
+    const node = this.#node(revision.nodeId);
     if (!node) throw new NodeNotFoundError(revision.nodeId);
     const before = this.#revisions.get(revision.id);
     if (before && before.nodeId !== revision.nodeId) {
@@ -219,9 +206,9 @@ export class AdapterTree implements TreeView {
     if (others[at]?.number === revision.number) {
       throw new TreeStructureError(`"${this.pathOf(revision.nodeId)}" has a revision ${revision.number} already.`);
     }
-    const record = this.#revisionToKeep(revision, node.record);
+    const record = this.#revisionToKeep(revision, node);
     node.revisions = others.toSpliced(at + 1, 0, record);
-    if (record.id === node.record.headId) node.head = record;
+    if (record.id === node.headId) node.head = record;
     this.#revisions.set(record.id, record);
   }
 
@@ -231,7 +218,7 @@ export class AdapterTree implements TreeView {
 
   /** By number, ascending. */
   revisions(nodeId: string): readonly RevisionRecord[] {
-    return this.#attributes(nodeId)?.revisions ?? NO_REVISIONS;
+    return this.#node(nodeId)?.revisions ?? [];
   }
 
   // --- what the tree answers ---
@@ -246,55 +233,42 @@ export class AdapterTree implements TreeView {
 
   // --- the graph ---
 
-  #attributes(id: string): Attributes | undefined {
+  #node(id: string): StoredNode | undefined {
     return this.#graph.hasNode(id) ? this.#graph.getNodeAttributes(id) : undefined;
   }
 
-  #add(record: NodeRecord): Attributes {
-    const attributes: Attributes = {
-      record,
-      parent: null,
-      head: this.#revisionOrNull(record.headId),
-      revisions: NO_REVISIONS,
-      handle: this.#nextHandle++,
-      nextAlike: null,
-    };
-    this.#graph.addNode(record.id, attributes);
-    return attributes;
+  /** Without a place yet. */
+  #add(record: NodeRecord): StoredNode {
+    const node = new StoredNode(record.id, this.#nextHandle++);
+    this.#assign(node, record);
+    this.#graph.addNode(record.id, node);
+    return node;
   }
 
-  #connect(attributes: Attributes): void {
-    const { id, parentId, name } = attributes.record;
+  #assign(node: StoredNode, record: NodeRecord): void {
+    const modelId = this.#modelsById.get(record.modelId)?.id ?? record.modelId;
+    const head = record.headId === null ? null : (this.#revisions.get(record.headId) ?? null);
+    node.assign(record, modelId, head);
+  }
+
+  #connect(node: StoredNode, parentId: string | null): void {
     if (parentId === null) return;
-    const parent = this.#attributes(parentId);
+    const parent = this.#node(parentId);
     if (!parent) throw new NodeNotFoundError(parentId);
-    if (this.childOf(parent, name)) throw new NameTakenError(`${pathOf(parent)}/${name}`);
-    this.#graph.addDirectedEdgeWithKey(id, parentId, id, NO_ATTRIBUTES);
-    attributes.parent = parent;
-    this.#childrenByName.add(attributes);
+    if (this.childOf(parent, node.name)) throw new NameTakenError(`${pathOf(parent)}/${node.name}`);
+    this.#graph.addDirectedEdgeWithKey(node.id, parentId, node.id, NO_ATTRIBUTES);
+    node.parent = parent;
+    this.#childrenByName.add(node);
   }
 
-  #disconnect(attributes: Attributes): void {
-    if (!attributes.parent) return;
-    this.#childrenByName.delete(attributes);
-    this.#graph.dropEdge(attributes.record.id);
-    attributes.parent = null;
+  #disconnect(node: StoredNode): void {
+    if (!node.parent) return;
+    this.#childrenByName.delete(node);
+    this.#graph.dropEdge(node.id);
+    node.parent = null;
   }
 
-  #nodeToKeep(node: NodeRecord): NodeRecord {
-    return {
-      id: node.id,
-      modelId: this.#modelsById.get(node.modelId)?.id ?? node.modelId,
-      parentId: node.parentId && (this.node(node.parentId)?.id ?? node.parentId),
-      name: node.name,
-      policy: node.policy === 'follow' ? 'follow' : 'pinned',
-      disabled: node.disabled,
-      detached: node.detached,
-      headId: node.headId && (this.#revisions.get(node.headId)?.id ?? node.headId),
-    };
-  }
-
-  #revisionToKeep(revision: RevisionRecord, node: NodeRecord): RevisionRecord {
+  #revisionToKeep(revision: RevisionRecord, node: StoredNode): RevisionRecord {
     const { trainedOnId } = revision;
     return {
       id: revision.id === node.headId ? node.headId : revision.id,
@@ -309,14 +283,10 @@ export class AdapterTree implements TreeView {
     };
   }
 
-  #revisionOrNull(id: string | null): RevisionRecord | null {
-    return id === null ? null : (this.#revisions.get(id) ?? null);
-  }
-
   /** Rows from a database could hold a ring, which no walk from a root would ever reach. */
   #requireTrees(): void {
     let reached = 0;
-    const stack = this.#graph.filterNodes((_id, { record }) => record.parentId === null);
+    const stack = this.#graph.filterNodes((_id, { parent }) => parent === null);
     for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
       reached++;
       this.#graph.forEachOutNeighbor(id, (child) => stack.push(child));

@@ -5,25 +5,19 @@
  * are linked. Keys that are small integers keep the Map fast, and cost a tenth of what a string `parent/name` does in
  * memory. A Map a parent would cost more than the nodes themselves where families are small.
  */
-import type { TreeNode } from './tree-node.js';
-
-export interface IndexedNode extends TreeNode {
-  readonly parent: IndexedNode | null;
-  /** The next node with the same hash. */
-  nextAlike: IndexedNode | null;
-}
+import type { StoredNode, TreeNode } from './tree-node.js';
 
 export class ChildIndex {
-  readonly #byHash = new Map<number, IndexedNode>();
+  readonly #byHash = new Map<number, StoredNode>();
 
-  get(parent: TreeNode, name: string): IndexedNode | undefined {
-    let node: IndexedNode | null | undefined = this.#byHash.get(hash(parent.handle, name));
-    while (node && (node.parent !== parent || node.record.name !== name)) node = node.nextAlike;
+  get(parent: TreeNode, name: string): StoredNode | undefined {
+    let node: StoredNode | null | undefined = this.#byHash.get(hash(parent.handle, name));
+    while (node && (node.parent !== parent || node.name !== name)) node = node.nextAlike;
     return node ?? undefined;
   }
 
   /** A node under a parent that has no child of that name. */
-  add(node: IndexedNode): void {
+  add(node: StoredNode): void {
     const key = keyOf(node);
     if (key === null) return;
     node.nextAlike = this.#byHash.get(key) ?? null;
@@ -31,10 +25,10 @@ export class ChildIndex {
   }
 
   /** With the parent and the name that it was added with. */
-  delete(node: IndexedNode): void {
+  delete(node: StoredNode): void {
     const key = keyOf(node);
     if (key === null) return;
-    const rest: IndexedNode[] = [];
+    const rest: StoredNode[] = [];
     for (let at = this.#byHash.get(key) ?? null; at; at = at.nextAlike) if (at !== node) rest.push(at);
     this.#byHash.delete(key);
     for (const other of rest) this.add(other);
@@ -42,8 +36,8 @@ export class ChildIndex {
   }
 }
 
-function keyOf(node: IndexedNode): number | null {
-  return node.parent && hash(node.parent.handle, node.record.name);
+function keyOf(node: StoredNode): number | null {
+  return node.parent && hash(node.parent.handle, node.name);
 }
 
 /** FNV-1a over the name's UTF-16 units, seeded with the handle (http://www.isthe.com/chongo/tech/comp/fnv). */

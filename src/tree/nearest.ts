@@ -45,11 +45,11 @@ function* modelNames(tree: TreeView): Generator<string> {
 function siblings(tree: TreeView, parent: readonly string[], wanted: string): string[] {
   const node = nodeAt(tree, parent);
   if (!node) return [];
-  const { id } = node.record;
+  const { id } = node;
   if (tree.childCount(id) > MAX_VISITED) return [...oneEditAway(wanted)].filter((name) => tree.childOf(node, name));
   const names: string[] = [];
   tree.visitChildren(id, (child) => {
-    names.push(child.record.name);
+    names.push(child.name);
     return false;
   });
   return names;
@@ -81,8 +81,8 @@ function endingIn(tree: TreeView, names: readonly string[]): string[] {
     const match = tree.childOf(node, leaf);
     if (match) found.push(pathOf(match));
     // Even to begin listing very many children takes long.
-    if (tree.childCount(node.record.id) > MAX_VISITED) continue;
-    tree.visitChildren(node.record.id, (child) => queue.push(child) >= MAX_VISITED);
+    if (tree.childCount(node.id) > MAX_VISITED) continue;
+    tree.visitChildren(node.id, (child) => queue.push(child) >= MAX_VISITED);
   }
   return found;
 }

@@ -37,7 +37,7 @@ export function resolve(tree: TreeView, path: ParsedPath, aliases?: AliasLookup)
     const segment = path.segments[i - 1] as ParsedSegment;
     const { revision, reason, offPin } = choose(tree, node, segment, below, chosenBelow, aliases);
     steps[i - 1] = {
-      nodeId: node.record.id,
+      nodeId: node.id,
       nodePath: '',
       reason,
       weight: segment.weight,
@@ -55,7 +55,7 @@ export function resolve(tree: TreeView, path: ParsedPath, aliases?: AliasLookup)
     const step = steps[i] as ResolvedStep;
     step.nodePath = nodePath = `${nodePath}/${(path.segments[i] as ParsedSegment).name}`;
     const trainedOn = (step.revision as RevisionRecord | null)?.trainedOnId;
-    stale ||= trainedOn !== undefined && trainedOn !== (nodes[i] as TreeNode).record.headId;
+    stale ||= trainedOn !== undefined && trainedOn !== ((nodes[i] as TreeNode).head?.id ?? null);
     step.stale = stale;
   }
   return {
@@ -73,12 +73,12 @@ function descend(tree: TreeView, path: ParsedPath): { model: ModelRecord; nodes:
   if (!model || !root) throw notFound(tree, path);
   const nodes = [root];
   let node: TreeNode = root;
-  let disabled = root.record.disabled ? 0 : -1;
+  let disabled = root.disabled ? 0 : -1;
   for (const { name } of path.segments) {
     const child = tree.childOf(node, name);
     if (!child) throw notFound(tree, path);
     node = child;
-    if (node.record.disabled && disabled < 0) disabled = nodes.length;
+    if (node.disabled && disabled < 0) disabled = nodes.length;
     nodes.push(node);
   }
   if (disabled >= 0) {
@@ -104,20 +104,20 @@ function choose(
   const { head } = node;
   if (head === null) return { revision: null, reason: 'empty', offPin: false };
   // A node that was moved was trained on nothing of its present parent: there is no pin to keep.
-  if (below && (below.record.policy === 'follow' || below.record.detached)) {
+  if (below && (below.policy === 'follow' || below.detached)) {
     return { revision: head, reason: 'follow', offPin: false };
   }
   if (chosenBelow === null) return { revision: head, reason: 'head', offPin: false };
   if (chosenBelow.trainedOnId === null) return { revision: null, reason: 'pinned', offPin: false };
   const pin = chosenBelow.trainedOnId === head.id ? head : tree.revision(chosenBelow.trainedOnId);
-  return pin?.nodeId === node.record.id
+  return pin?.nodeId === node.id
     ? { revision: pin, reason: 'pinned', offPin: false }
     : { revision: head, reason: 'follow', offPin: false };
 }
 
 function named(tree: TreeView, node: TreeNode, ref: number | string, aliases: AliasLookup | undefined): RevisionRecord {
-  const found = typeof ref === 'number' ? numbered(node, ref) : ofAlias(tree, aliases?.(node.record.id, ref));
-  if (found?.nodeId === node.record.id) return found;
+  const found = typeof ref === 'number' ? numbered(node, ref) : ofAlias(tree, aliases?.(node.id, ref));
+  if (found?.nodeId === node.id) return found;
   const numbers = node.revisions.map((revision) => revision.number);
   throw new RevisionNotFoundError(pathOf(node), ref, numbers);
 }

@@ -7,21 +7,21 @@ import { lineage, pathOf, type TreeNode, type TreeView } from './tree-node.js';
 /** Throws where a node, new or changed, would break the tree's shape. */
 export function checkPlace(tree: TreeView, node: NodeRecord): void {
   const before = tree.treeNode(node.id);
-  if (before && before.record.modelId !== node.modelId) {
+  if (before && before.modelId !== node.modelId) {
     throw new TreeStructureError(`"${pathOf(before)}" can't leave its model. Push its adapter to the other one.`);
   }
-  if (before && (before.record.parentId === null) !== (node.parentId === null)) {
+  if (before && (before.parent === null) !== (node.parentId === null)) {
     throw new TreeStructureError(`"${pathOf(before)}" can't become or stop being the root of its tree.`);
   }
   if (node.parentId === null) return;
 
   const parent = tree.treeNode(node.parentId);
   if (!parent) throw new NodeNotFoundError(node.parentId);
-  if (parent.record.modelId !== node.modelId) {
+  if (parent.modelId !== node.modelId) {
     throw new TreeStructureError(`"${node.name}" and its parent "${pathOf(parent)}" must be of one model.`);
   }
   const sibling = tree.childOf(parent, node.name);
-  if (sibling && sibling.record.id !== node.id) throw new NameTakenError(pathOf(sibling));
+  if (sibling && sibling.id !== node.id) throw new NameTakenError(pathOf(sibling));
   if (before && isWithin(parent, node.id)) throw new NodeCycleError(pathOf(before), pathOf(parent));
   // The parent's lineage counts the model, and so stands for the node itself.
   const depth = lineage(parent).length;
@@ -32,7 +32,7 @@ export function checkPlace(tree: TreeView, node: NodeRecord): void {
 
 /** Whether a node is the one of that id or lies below it. */
 export function isWithin(node: TreeNode, ancestorId: string): boolean {
-  for (let at: TreeNode | null = node; at; at = at.parent) if (at.record.id === ancestorId) return true;
+  for (let at: TreeNode | null = node; at; at = at.parent) if (at.id === ancestorId) return true;
   return false;
 }
 
@@ -42,8 +42,8 @@ function heightOf(tree: TreeView, id: string): number {
   for (let level = [id]; level.length > 0; height++) {
     const next: string[] = [];
     for (const at of level) {
-      tree.visitChildren(at, ({ record }) => {
-        next.push(record.id);
+      tree.visitChildren(at, ({ id: child }) => {
+        next.push(child);
         return false;
       });
     }

@@ -27,10 +27,10 @@ export function staleness(tree: TreeView, nodeId: string): Staleness {
   const node = tree.treeNode(nodeId);
   const chain: StaleLink[] = [];
   for (const at of node ? lineage(node) : []) {
-    const { head, parent, record } = at;
-    if (!head || !parent || head.trainedOnId === parent.record.headId) continue;
+    const { head, parent } = at;
+    if (!head || !parent || head.trainedOnId === (parent.head?.id ?? null)) continue;
     chain.push({
-      nodeId: record.id,
+      nodeId: at.id,
       nodePath: pathOf(at),
       head,
       trainedOn: head.trainedOnId === null ? null : (tree.revision(head.trainedOnId) ?? null),

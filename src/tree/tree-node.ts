@@ -1,14 +1,24 @@
-/** A node as the tree holds it: its record, and pointers where the record has ids, so that a walk needs no look-ups. */
-import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
+/**
+ * A node as the tree holds it: one object with what resolution reads, and pointers where the record has ids. A walk down
+ * a large tree waits for memory more than for anything else, so there is no second object to fetch on the way.
+ */
+import type { ModelRecord, NodeRecord, ParentPolicy, RevisionRecord } from './records.js';
 
 export interface TreeNode {
-  readonly record: NodeRecord;
+  readonly id: string;
+  readonly modelId: string;
+  readonly name: string;
+  readonly policy: ParentPolicy;
+  readonly disabled: boolean;
+  readonly detached: boolean;
   readonly parent: TreeNode | null;
   readonly head: RevisionRecord | null;
   /** By number, ascending. */
   readonly revisions: readonly RevisionRecord[];
-  /** A number of its own in this tree, for as long as the process lives. */
+  /** A number of its own in this tree. */
   readonly handle: number;
+  /** The row that it stands for. */
+  readonly record: NodeRecord;
 }
 
 /** What resolution, staleness and suggestions read of the tree. */
@@ -23,6 +33,57 @@ export interface TreeView {
   revision(id: string): RevisionRecord | undefined;
 }
 
+/** Shared by all nodes that have no revision. */
+const NO_REVISIONS: readonly RevisionRecord[] = Object.freeze([]);
+
+/** The node as the tree alone may change it. */
+export class StoredNode implements TreeNode {
+  readonly id: string;
+  name = '';
+  disabled = false;
+  parent: StoredNode | null = null;
+  head: RevisionRecord | null = null;
+  policy: ParentPolicy = 'pinned';
+  detached = false;
+  readonly handle: number;
+  revisions = NO_REVISIONS;
+  /** The next node of which the index of children takes the same hash. */
+  nextAlike: StoredNode | null = null;
+  modelId = '';
+  /** Known before the revision itself is. */
+  headId: string | null = null;
+
+  constructor(id: string, handle: number) {
+    this.id = id;
+    this.handle = handle;
+  }
+
+  /** Everything of the record but its place. */
+  assign(record: NodeRecord, modelId: string, head: RevisionRecord | null): void {
+    this.name = record.name;
+    // The string of the source, not that of the row.
+    this.policy = record.policy === 'follow' ? 'follow' : 'pinned';
+    this.disabled = record.disabled;
+    this.detached = record.detached;
+    this.modelId = modelId;
+    this.head = head;
+    this.headId = head?.id ?? record.headId;
+  }
+
+  get record(): NodeRecord {
+    return {
+      id: this.id,
+      modelId: this.modelId,
+      parentId: this.parent?.id ?? null,
+      name: this.name,
+      policy: this.policy,
+      disabled: this.disabled,
+      detached: this.detached,
+      headId: this.headId,
+    };
+  }
+}
+
 /** Root to leaf, with the node itself. */
 export function lineage(node: TreeNode): TreeNode[] {
   const nodes: TreeNode[] = [];
@@ -33,6 +94,6 @@ export function lineage(node: TreeNode): TreeNode[] {
 /** Path of a node, model first. */
 export function pathOf(node: TreeNode): string {
   return lineage(node)
-    .map(({ record }) => record.name)
+    .map(({ name }) => name)
     .join('/');
 }
