@@ -99,10 +99,10 @@ export class CompletionsService {
     model: ServedModel,
     endpoint: 'completions' | 'chat',
     format: AnswerFormat,
-    options: Omit<GenerationOptions, 'id'>,
+    options: Omit<GenerationOptions, 'id' | 'kvBudgetBytes'>,
   ): Promise<void> {
     const id = `${format.idPrefix}-${randomUUID()}`;
-    const generation = new Generation(model, { ...options, id });
+    const generation = new Generation(model, { ...options, id, kvBudgetBytes: this.#config.engine.kvBudgetBytes });
     const deltas = generation.run(this.#engine, signal, this.#traces.begin(model.resolved.path, endpoint));
     const answer = { id, generation, deltas, format, signal };
     const { stream, stream_options: streamOptions } = options.fields;

@@ -1,5 +1,6 @@
 /** From a checked request to rows in the engine, and from their outputs to what is new in each choice. */
 import type { EngineClient } from '../engine/engine-client.js';
+import { longestRow } from '../engine/kv-size.js';
 import type { GenerationRequest, SamplingParams } from '../engine/protocol.js';
 import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
 import type { RequestTrace } from '../observability/request-traces.js';
@@ -22,6 +23,8 @@ export interface GenerationOptions {
   logprobs: number | null;
   /** Tokens to generate where the request doesn't say; null: as many as the context holds. */
   defaultMaxTokens: number | null;
+  /** Of the engine: a default takes no more than this holds. */
+  kvBudgetBytes: number;
   /** The field that holds the prompt, for errors. */
   param: string;
 }
@@ -155,7 +158,8 @@ function maxTokensOf(model: ServedModel, options: GenerationOptions, promptToken
   const asked = fields.max_completion_tokens ?? fields.max_tokens;
   const least = asked ?? 1;
   if (least > room) throw new ContextLengthExceededError(promptTokens, least, maxPositions, param);
-  return asked ?? Math.min(room, model.defaults.maxNewTokens ?? defaultMaxTokens ?? room);
+  const affordable = Math.max(1, longestRow(model.config, options.kvBudgetBytes) - promptTokens);
+  return asked ?? Math.min(room, affordable, model.defaults.maxNewTokens ?? defaultMaxTokens ?? room);
 }
 
 /** As vLLM does: the request, else the checkpoint's generation_config.json, else off. */

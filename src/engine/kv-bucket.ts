@@ -2,11 +2,9 @@
  * KV rows of one capacity: for each layer K [slots, kv, hd, capacity], transposed, and V [slots, kv, capacity, hd]. Rows
  * that run together must lie in neighbouring slots, so that a run is fed views.
  */
-import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { pastK, pastV } from '../graph/ports.js';
+import type { KvShape } from './kv-size.js';
 import { float32, type InputTensor } from './ort.js';
-
-export type KvShape = Pick<ModelConfig, 'layers' | 'kvHeads' | 'headDim'>;
 
 /** New rows of K and V as a run puts them out: [B, L·kv, T, hd]. */
 export interface NewRows {

@@ -5,9 +5,8 @@
  */
 import type { ByteBudget, SlackHolder } from './byte-budget.js';
 import type { KvBudget } from './kv-budget.js';
-import { KvBucket, type KvShape } from './kv-bucket.js';
-
-const SMALLEST_CAPACITY = 64;
+import { KvBucket } from './kv-bucket.js';
+import { kvBytesPerPosition, kvCapacity, type KvShape } from './kv-size.js';
 
 export class KvCache implements KvBudget, SlackHolder {
   readonly maxPositions: number;
@@ -39,8 +38,7 @@ export class KvCache implements KvBudget, SlackHolder {
 
   /** What a row of so many positions takes. */
   bytesFor(positions: number): number {
-    const { layers, kvHeads, headDim } = this.#shape;
-    return this.#step(positions) * layers * kvHeads * headDim * 2 * Float32Array.BYTES_PER_ELEMENT;
+    return this.#step(positions) * kvBytesPerPosition(this.#shape);
   }
 
   open(row: string, positions: number): boolean {
@@ -123,8 +121,6 @@ export class KvCache implements KvBudget, SlackHolder {
 
   /** Capacity for so many positions. */
   #step(positions: number): number {
-    let capacity = SMALLEST_CAPACITY;
-    while (capacity < positions) capacity *= 2;
-    return Math.min(capacity, this.maxPositions);
+    return kvCapacity(positions, this.maxPositions);
   }
 }
