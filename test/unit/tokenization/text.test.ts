@@ -21,6 +21,8 @@ describe.each(['byte-level', 'byte-level-split', 'sentencepiece', 'metaspace'])(
         const normal = kind === 'byte-level' ? written.normalize('NFC') : written;
         // White space and words that these tokenizers' own added tokens swallow are theirs to lose.
         fc.pre(!normal.includes('<') && !normal.includes('three') && !normal.includes('▁'));
+        // Metaspace marks a text's beginning as a space does, so a first space of the text's own is lost.
+        fc.pre(kind !== 'metaspace' || !normal.startsWith(' '));
         const detokenizer = new Detokenizer(table, { atStart: true, keepSpecial: false });
         let streamed = '';
         for (const token of tokenizer.encode(normal, true)) {
@@ -29,6 +31,7 @@ describe.each(['byte-level', 'byte-level-split', 'sentencepiece', 'metaspace'])(
         }
         expect(streamed + detokenizer.end()).toBe(normal);
       }),
+      { examples: [[' '], [' a'], ['a ']] },
     );
   });
 
