@@ -5,8 +5,8 @@
  * there. What a crash leaves behind is a temporary file, and those are swept at start.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { createWriteStream, existsSync, renameSync } from 'node:fs';
+import { access, mkdir, readdir, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { BlobTooLargeError } from '../errors.js';
@@ -55,8 +55,7 @@ export class BlobStore {
     try {
       await pipeline(hashed, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }));
       const sha256 = hash.digest('hex');
-      const existed = await this.has(sha256);
-      await this.#place(temporary, this.path(sha256));
+      const existed = await this.#place(temporary, this.path(sha256));
       return { sha256, bytes, existed };
     } catch (error) {
       await rm(temporary, { force: true });
@@ -86,11 +85,15 @@ export class BlobStore {
     await rm(this.path(sha256), { force: true });
   }
 
-  async #place(temporary: string, place: string): Promise<void> {
+  /** Whether the blob was there before. */
+  async #place(temporary: string, place: string): Promise<boolean> {
     const folder = dirname(place);
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(this.#folder);
+    // Without a pause in between: of several that store the same bytes, exactly one is told that they are new.
+    const existed = existsSync(place);
     // Over an existing blob this changes nothing: the bytes are the same.
-    await rename(temporary, place);
+    renameSync(temporary, place);
     await syncFolder(folder);
+    return existed;
   }
 }

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, unlinkSync } from 'node:fs';
-import { link, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { link, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DataFolderHeldError } from '../errors.js';
@@ -21,7 +21,7 @@ interface Holder extends ProcessIdentity {
 }
 
 const HEARTBEAT_MS = 2_000;
-const SETTLE_MS = 50;
+const LONG_TURN_MS = 10_000;
 /** Older than this, no heartbeat is to be waited for. */
 const LONG_DEAD_MS = 60_000;
 
@@ -49,11 +49,11 @@ export class FolderLock {
     await writeFile(draft, JSON.stringify(mine, null, 2) + '\n', { mode: 0o600 });
     try {
       for (;;) {
-        if ((await linked(draft, file)) && (await stays(file, mine.token))) return new FolderLock(file, mine.token);
+        if (await linked(draft, file)) return new FolderLock(file, mine.token);
         const holder = await readHolder(file);
         if (holder === 'gone') continue;
         if (holder !== 'broken' && (await isAlive(holder, file))) throw new DataFolderHeldError(folder, holder);
-        await clear(file, holder === 'broken' ? null : holder.token);
+        await clear(file, holder);
       }
     } finally {
       await rm(draft, { force: true });
@@ -78,13 +78,6 @@ async function linked(draft: string, file: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
     throw error;
   }
-}
-
-/** One who saw a dead holder a moment ago may have moved the new lock aside and be about to put it back: see `clear`. */
-async function stays(file: string, token: string): Promise<boolean> {
-  await sleep(SETTLE_MS);
-  const holder = await readHolder(file);
-  return holder !== 'gone' && holder !== 'broken' && holder.token === token;
 }
 
 async function readHolder(file: string): Promise<Holder | 'gone' | 'broken'> {
@@ -124,18 +117,30 @@ async function beatAt(file: string): Promise<number | null> {
 }
 
 /**
- * Takes a dead holder's file away. Two may try at once, and the slower one must not take away the lock that the faster
- * one has made meanwhile: what was moved is looked at, and put back if it isn't the dead one's.
+ * Takes a dead holder's file away. Of several who found it dead, the slower must not take away the new lock that the
+ * fastest has made meanwhile: so one at a time, and only if it is still the same file.
  */
-async function clear(file: string, deadToken: string | null): Promise<void> {
-  const aside = `${file}.${randomUUID()}`;
+async function clear(file: string, dead: Holder | 'broken'): Promise<void> {
+  const turn = `${file}.clearing`;
   try {
-    await rename(file, aside);
+    await mkdir(turn);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    await waitForTurn(turn);
+    return;
   }
-  const moved = parse(await readFile(aside, 'utf8'));
-  if (moved && moved.token !== deadToken) await linked(aside, file);
-  await rm(aside, { force: true });
+  try {
+    const now = await readHolder(file);
+    const same = now === dead || (typeof now === 'object' && typeof dead === 'object' && now.token === dead.token);
+    if (same) await rm(file, { force: true });
+  } finally {
+    await rmdir(turn);
+  }
+}
+
+/** A turn takes milliseconds. One that lasts was left by a process that died in it. */
+async function waitForTurn(turn: string): Promise<void> {
+  const begunAt = await beatAt(turn);
+  if (begunAt !== null && Date.now() - begunAt > LONG_TURN_MS) await rm(turn, { recursive: true, force: true });
+  else await sleep(20);
 }

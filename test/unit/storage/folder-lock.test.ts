@@ -1,12 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataFolderHeldError } from '../../../src/errors.js';
 import { FolderLock } from '../../../src/storage/folder-lock.js';
 import { isRunning, ownIdentity } from '../../../src/storage/process-identity.js';
+
+jest.setTimeout(60_000);
 
 let folder: string;
 let file: string;
@@ -77,6 +79,15 @@ describe('FolderLock', () => {
     await take();
   });
 
+  it('is taken over although another died while it did the same', async () => {
+    await leave({ pid: await deadPid() });
+    await mkdir(`${file}.clearing`);
+    const longAgo = new Date(Date.now() - 3_600_000);
+    await utimes(`${file}.clearing`, longAgo, longAgo);
+    await take();
+    expect(await readdir(folder)).toEqual(['lock']);
+  });
+
   it('is taken over from a file that says nothing', async () => {
     await writeFile(file, '');
     await take();
@@ -97,7 +108,7 @@ describe('FolderLock', () => {
     } finally {
       clearInterval(beat);
     }
-  }, 30_000);
+  });
 
   it('is not released by one who has lost it', async () => {
     const lock = await take();
