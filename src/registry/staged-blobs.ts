@@ -25,9 +25,7 @@ export class Staging {
 
   /** Returns the SHA-256. */
   async put(stream: Readable, what: string, maxBytes: number): Promise<string> {
-    const sha256 = await this.#blobs.put(stream, what, maxBytes, this.#held);
-    this.#held.add(sha256);
-    return sha256;
+    return this.#blobs.put(stream, what, maxBytes, this.#held);
   }
 
   /** They are recorded, or may be. */
@@ -62,16 +60,13 @@ export class StagedBlobs {
     return new Staging(this);
   }
 
-  /** `mine`: what the caller holds already, and so doesn't hold twice. */
-  async put(stream: Readable, what: string, maxBytes: number, mine: ReadonlySet<string>): Promise<string> {
+  /** `mine`: what the caller holds; the blob is added to it. */
+  async put(stream: Readable, what: string, maxBytes: number, mine: Set<string>): Promise<string> {
     this.#putting++;
     try {
       await this.#deleting;
-      const { sha256, existed } = await this.#store.put(stream, maxBytes);
-      const held = this.#held.get(sha256) ?? { holders: 0, orphan: !existed || this.#doomed.delete(sha256) };
-      if (!mine.has(sha256)) held.holders++;
-      this.#held.set(sha256, held);
-      return sha256;
+      const stored = await this.#store.put(stream, maxBytes, (sha256, existed) => this.#hold(sha256, existed, mine));
+      return stored.sha256;
     } catch (error) {
       throw explainWriteError(what, error);
     } finally {
@@ -96,5 +91,13 @@ export class StagedBlobs {
       await Promise.allSettled(doomed.map((sha256) => this.#store.delete(sha256)));
     });
     await this.#deleting;
+  }
+
+  #hold(sha256: string, existed: boolean, mine: Set<string>): void {
+    const spared = this.#doomed.delete(sha256);
+    const held = this.#held.get(sha256) ?? { holders: 0, orphan: !existed || spared };
+    if (!mine.has(sha256)) held.holders++;
+    mine.add(sha256);
+    this.#held.set(sha256, held);
   }
 }

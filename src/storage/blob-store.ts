@@ -16,8 +16,6 @@ export interface StoredBlob {
   /** Hex. */
   sha256: string;
   bytes: number;
-  /** The store had it already. */
-  existed: boolean;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -39,8 +37,15 @@ export class BlobStore {
     return store;
   }
 
-  /** Stores what the stream gives. The same bytes twice are one blob. */
-  async put(stream: AsyncIterable<Uint8Array>, maxBytes = Infinity): Promise<StoredBlob> {
+  /**
+   * Stores what the stream gives. The same bytes twice are one blob. `placed` is called in the moment in which the blob
+   * is there, with whether it was there before: of several that come at once, exactly one is new.
+   */
+  async put(
+    stream: AsyncIterable<Uint8Array>,
+    maxBytes = Infinity,
+    placed?: (sha256: string, existed: boolean) => void,
+  ): Promise<StoredBlob> {
     const temporary = join(this.#temporary, randomUUID());
     const hash = createHash('sha256');
     let bytes = 0;
@@ -55,8 +60,8 @@ export class BlobStore {
     try {
       await pipeline(hashed, createWriteStream(temporary, { flags: 'wx', mode: 0o600, flush: true }));
       const sha256 = hash.digest('hex');
-      const existed = await this.#place(temporary, this.path(sha256));
-      return { sha256, bytes, existed };
+      await this.#place(temporary, this.path(sha256), (existed) => placed?.(sha256, existed));
+      return { sha256, bytes };
     } catch (error) {
       await rm(temporary, { force: true });
       throw error;
@@ -85,15 +90,14 @@ export class BlobStore {
     await rm(this.path(sha256), { force: true });
   }
 
-  /** Whether the blob was there before. */
-  async #place(temporary: string, place: string): Promise<boolean> {
+  async #place(temporary: string, place: string, placed: (existed: boolean) => void): Promise<void> {
     const folder = dirname(place);
     if (await mkdir(folder, { recursive: true, mode: 0o700 })) await syncFolder(this.#folder);
-    // Without a pause in between: of several that store the same bytes, exactly one is told that they are new.
+    // No pause between these three, in which another blob could come or go.
     const existed = existsSync(place);
     // Over an existing blob this changes nothing: the bytes are the same.
     renameSync(temporary, place);
+    placed(existed);
     await syncFolder(folder);
-    return existed;
   }
 }
