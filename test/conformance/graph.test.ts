@@ -1,8 +1,12 @@
 /** The decoder graph, fed whole sequences without a cache, against transformers + PEFT. */
+import { jest } from '@jest/globals';
 import { Session } from '../../src/engine/ort.js';
 import { CASES, type Expectation, expectations, GoldenCase } from './support/golden.js';
 import { largestDifference } from './support/largest-difference.js';
 import { runWhole, type WholeRow } from './support/whole-prompt.js';
+
+// Other processes may use the machine.
+jest.setTimeout(60_000);
 
 /** The bar for logits against the oracle. */
 const GOLDEN_TOLERANCE = 1e-4;
