@@ -83,24 +83,33 @@ printTable([
     `${Math.round((after.heapUsed - before.heapUsed) / nodeCount)} B (heap in all ${megabytes(after.heapUsed)}, RSS ${megabytes(after.rss)})`,
   ],
   ['boot: feeding the records', `${((bootMs - makingMs) / 1000).toFixed(1)} s`],
-  ['bar: p99 ≤ 10 µs', quantile(plain, 0.99) <= BAR_US ? 'met' : 'MISSED'],
+  ['bar: p99 ≤ 10 µs', quantile(plain.samples, 0.99) <= BAR_US ? 'met' : 'MISSED'],
 ]);
 
-/** Microseconds a path. */
-function measure(path: () => string): Float64Array {
+interface Measured {
+  /** Microseconds by the clock, a path each. */
+  samples: Float64Array;
+  /** Microseconds of the processor a path, on average: what a busy machine doesn't change as much. */
+  processorUs: number;
+}
+
+function measure(path: () => string): Measured {
   const paths = Array.from({ length: PATHS }, () => flat(path()));
   for (const warm of paths.slice(0, 20_000)) tree.resolve(warm);
   const samples = new Float64Array(PATHS);
+  const processor = process.cpuUsage();
   for (let i = 0; i < PATHS; i++) {
     const start = performance.now();
     tree.resolve(paths[i] ?? '');
     samples[i] = (performance.now() - start) * 1000;
   }
-  return samples;
+  const { user, system } = process.cpuUsage(processor);
+  return { samples, processorUs: (user + system) / PATHS };
 }
 
-function measureMissing(count: number): Float64Array {
+function measureMissing(count: number): Measured {
   const samples = new Float64Array(count);
+  const processor = process.cpuUsage();
   for (let i = 0; i < count; i++) {
     const path = leafPath('').replace('leaf', 'laef');
     const start = performance.now();
@@ -110,12 +119,13 @@ function measureMissing(count: number): Float64Array {
       samples[i] = (performance.now() - start) * 1000;
     }
   }
-  return samples;
+  const { user, system } = process.cpuUsage(processor);
+  return { samples, processorUs: (user + system) / count };
 }
 
-function latency(samples: Float64Array): string {
+function latency({ samples, processorUs }: Measured): string {
   const us = (q: number) => `${quantile(samples, q).toFixed(1)} µs`;
-  return `p50 ${us(0.5)}, p99 ${us(0.99)}, p99.9 ${us(0.999)}`;
+  return `p50 ${us(0.5)}, p99 ${us(0.99)}, p99.9 ${us(0.999)} (processor: ${processorUs.toFixed(1)} µs on average)`;
 }
 
 function leafPath(suffix: string): string {
