@@ -26,10 +26,10 @@ async function generate(sequence, prompt) {
   return count;
 }
 
-function report(group, requests, seconds, tokens) {
-  if (tokens !== requests * newTokens) throw new Error(`${group}: ${tokens} tokens came out.`);
+function report(name, group, requests, seconds, tokens) {
+  if (tokens !== requests * newTokens) throw new Error(`${name}: ${tokens} tokens came out.`);
   const figure = {
-    name: 'node-llama-cpp',
+    name,
     group,
     workload,
     tokensPerSecond: Number((tokens / seconds).toFixed(2)),
@@ -44,9 +44,9 @@ function report(group, requests, seconds, tokens) {
 }
 
 const contextSize = rows[0].prompt.length + newTokens + 8;
-for (const { group, batch, requests } of [
-  { group: 'one row, base', batch: 1, requests: Math.min(ONE_BY_ONE, rows.length) },
-  { group: 'rows, base', batch: rows.length, requests: rows.length },
+for (const { name, group, batch, requests } of [
+  { name: 'node-llama-cpp/one-row', group: 'one row, base', batch: 1, requests: Math.min(ONE_BY_ONE, rows.length) },
+  { name: 'node-llama-cpp/batch', group: 'rows, base', batch: rows.length, requests: rows.length },
 ]) {
   const context = await model.createContext({
     threads,
@@ -63,7 +63,7 @@ for (const { group, batch, requests } of [
     const counts = await Promise.all(rows.map(({ prompt }, i) => generate(sequences[i], prompt)));
     tokens = counts.reduce((sum, count) => sum + count, 0);
   }
-  report(group, requests, (performance.now() - start) / 1000, tokens);
+  report(name, group, requests, (performance.now() - start) / 1000, tokens);
   await context.dispose();
 }
 await llama.dispose();

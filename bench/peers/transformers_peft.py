@@ -4,11 +4,11 @@
 
 | name | group | what is done |
 | --- | --- | --- |
-| transformers | one row, base | the first few rows, one after the other |
-| transformers+peft | one row, path | the same, with the adapters of the row's path active at once |
-| transformers | rows, base | all rows in one batch |
-| transformers+peft, switching | rows, paths | one row after the other, the active adapters set anew for each: how PEFT runs stacked adapters |
-| transformers+peft, mixed batch | rows, paths | one batch by `adapter_names`, which takes one adapter a row: so each path is joined into one (`cat`, exact) before the clock starts |
+| transformers/one-row | one row, base | the first few rows, one after the other |
+| transformers+peft/one-row | one row, path | the same, with the adapters of the row's path active at once |
+| transformers/batch | rows, base | all rows in one batch |
+| transformers+peft/switching | rows, paths | one row after the other, the active adapters set anew for each: how PEFT runs stacked adapters |
+| transformers+peft/mixed | rows, paths | one batch by `adapter_names`, which takes one adapter a row: so each path is joined into one (`cat`, exact) before the clock starts |
 """
 
 import argparse
@@ -80,11 +80,11 @@ def main():
 
     few = min(ONE_BY_ONE, len(rows))
     batch = torch.stack(prompts)
-    switching, mixed = "transformers+peft, switching", "transformers+peft, mixed batch"
+    switching, mixed = "transformers+peft/switching", "transformers+peft/mixed"
     figures = [
-        ("one row, base", "transformers", few, lambda: base(lambda: one_by_one(few, False))),
-        ("one row, path", "transformers+peft", few, lambda: one_by_one(few, True)),
-        ("rows, base", "transformers", len(rows), lambda: base(lambda: generate(batch))),
+        ("one row, base", "transformers/one-row", few, lambda: base(lambda: one_by_one(few, False))),
+        ("one row, path", "transformers+peft/one-row", few, lambda: one_by_one(few, True)),
+        ("rows, base", "transformers/batch", len(rows), lambda: base(lambda: generate(batch))),
         ("rows, paths", switching, len(rows), lambda: one_by_one(len(rows), True)),
         ("rows, paths", mixed, len(rows), lambda: generate(batch, adapter_names=joined)),
     ]
