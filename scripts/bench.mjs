@@ -7,7 +7,7 @@
 import { transformFile } from '@swc/core';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { prepare, root } from './prepare.mjs';
 
 prepare();
@@ -26,8 +26,11 @@ if (unknown.length > 0) {
 const out = join(root, 'dist-bench');
 rmSync(out, { recursive: true, force: true });
 for (const file of readdirSync(join(root, 'bench'), { recursive: true, encoding: 'utf8' })) {
-  if (!file.endsWith('.ts') || file.startsWith('peers')) continue;
-  const { code } = await transformFile(join(root, 'bench', file), { swcrcRoots: [root], sourceMaps: 'inline' });
+  if (!file.endsWith('.ts') || file.startsWith(`peers${sep}`)) continue;
+  const { code } = await transformFile(join(root, 'bench', file), {
+    configFile: join(root, '.swcrc'),
+    sourceMaps: 'inline',
+  });
   const target = join(out, file.replace(/\.ts$/, '.js'));
   mkdirSync(dirname(target), { recursive: true });
   writeFileSync(target, code.replaceAll(/(from |import\(|new URL\()(['"])((?:\.\.\/)+)src\//g, '$1$2$3dist/'));

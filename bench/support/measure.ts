@@ -9,10 +9,22 @@ export function flag(name: string, fallback: number): number {
   return value;
 }
 
+/** `--name=text` from the command line, one of `options`. */
+export function choice<Option extends string>(name: string, options: readonly Option[], fallback: Option): Option {
+  const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback;
+  const option = options.find((each) => each === given);
+  if (option === undefined) throw new Error(`--${name}=${given} is none of ${options.join(', ')}.`);
+  return option;
+}
+
 /** The value under which the share `q` of the samples lies (nearest rank). */
 export function quantile(samples: Float64Array, q: number): number {
   const sorted = samples.toSorted();
   return sorted[Math.max(0, Math.ceil(sorted.length * q) - 1)] ?? NaN;
+}
+
+export function median(samples: readonly number[]): number {
+  return quantile(Float64Array.from(samples), 0.5);
 }
 
 export function collectGarbage(): void {
