@@ -38,13 +38,13 @@ class Shape:
 
 # Path below the root -> shape. A parent stands before its children.
 ADAPTERS = {
-    "french": Shape(rank=32, alpha=64, steps=480),
-    "german": Shape(rank=32, alpha=64, steps=480),
-    "spanish": Shape(rank=32, alpha=8, steps=480, rslora=True),
-    "doyle": Shape(rank=16, alpha=32, steps=140),
-    "french/verne": Shape(rank=16, alpha=32, steps=160),
-    "german/kafka": Shape(rank=12, alpha=24, steps=120, ranks={"self_attn.[qk]_proj": 4}, alphas={"self_attn.[qk]_proj": 8}),
-    "spanish/galdos": Shape(rank=8, alpha=4, steps=120, rslora=True),
+    "french": Shape(rank=32, alpha=64, steps=200),
+    "german": Shape(rank=32, alpha=64, steps=90),
+    "spanish": Shape(rank=32, alpha=8, steps=90, rslora=True),
+    "doyle": Shape(rank=16, alpha=32, steps=50),
+    "french/verne": Shape(rank=16, alpha=32, steps=60),
+    "german/kafka": Shape(rank=12, alpha=24, steps=50, ranks={"self_attn.[qk]_proj": 4}, alphas={"self_attn.[qk]_proj": 8}),
+    "spanish/galdos": Shape(rank=8, alpha=4, steps=50, rslora=True),
 }
 
 

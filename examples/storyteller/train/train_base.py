@@ -25,6 +25,7 @@ def save(model: LlamaForCausalLM, tokenizer: Tokenizer, out: Path) -> None:
     config.dtype = torch.float16
     config.architectures = ["LlamaForCausalLM"]
     config.vocab_size = tokenizer.get_vocab_size()
+    config.max_position_embeddings = CONTEXT
     config.save_pretrained(out)
     tensors = {k: v.detach().half().contiguous() for k, v in model.state_dict().items() if k != "lm_head.weight"}
     embedding = tensors["model.embed_tokens.weight"]
