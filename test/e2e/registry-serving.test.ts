@@ -1,0 +1,67 @@
+/** The registry behind what is served: a path digest can be looked up, and a model that was tampered with isn't loaded. */
+import { jest } from '@jest/globals';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { ModelDto } from '../../src/registry/dto/model.dto.js';
+import type { ResolutionDto, ServedPathDto } from '../../src/registry/dto/resolution.dto.js';
+import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
+
+// Not for speed: only a service that hangs takes so long.
+jest.setTimeout(180_000);
+
+let tree: SmallTree;
+beforeAll(async () => {
+  tree = await startWithSmallTree();
+});
+afterAll(() => tree.service.remove());
+
+const generate = (model: string) =>
+  tree.service.call<{ error?: { code: string; message: string } }>('/v1/completions', {
+    key: tree.service.keys.infer,
+    json: { model, prompt: 'The', max_tokens: 1 },
+  });
+
+test('a path digest stands for the same revisions for ever', async () => {
+  const { status, headers } = await generate('story/french:0.5/verne');
+  expect(status).toBe(200);
+  const digest = headers.get('x-espalier-path-digest') ?? '';
+  const found = await tree.service.call<ServedPathDto>(`/api/v1/paths/${digest}`, { key: tree.service.keys.infer });
+  expect(found.status).toBe(200);
+  const resolved = await tree.service.call<ResolutionDto>('/api/v1/resolve?path=story/french:0.5/verne');
+  expect(resolved.body.digest).toBe(digest);
+  expect(found.body).toMatchObject({ digest, path: 'story/french:0.5/verne', model: { name: 'story' } });
+  expect(found.body.steps).toEqual(
+    resolved.body.steps.map(({ node, weight, revision }) => ({
+      path: node.path,
+      revision: revision?.number,
+      digest: revision?.digest,
+      weight,
+    })),
+  );
+
+  await tree.service.call('/api/v1/nodes/story%2Ffrench/move', { json: { path: 'story/francais' } });
+  const moved = await generate('story/francais:0.5/verne');
+  expect(moved.headers.get('x-espalier-path-digest')).toBe(digest);
+  await tree.service.kill9();
+  await tree.service.launch();
+  expect((await tree.service.call(`/api/v1/paths/${digest}`)).body).toEqual(found.body);
+  expect((await tree.service.call(`/api/v1/paths/${'0'.repeat(64)}`)).status).toBe(404);
+});
+
+test('a model whose files changed is not loaded, and an import repairs it', async () => {
+  const { body: model } = await tree.service.call<ModelDto>('/api/v1/models/story');
+  const weights = join(tree.service.dataFolder, 'models', model.digest, 'model.safetensors');
+  await tree.service.stop();
+  const handle = await open(weights, 'r+');
+  await handle.write(Buffer.from([1, 2, 3]), 0, 3, 100_000);
+  await handle.close();
+  await tree.service.launch();
+  const { status, body } = await generate('story');
+  expect({ status, code: body.error?.code }).toEqual({ status: 500, code: 'model_load_failed' });
+  expect(body.error?.message).toContain('"model.safetensors" of the imported model');
+
+  const folder = join(process.cwd(), 'examples/storyteller/base');
+  const again = await tree.service.call('/api/v1/models', { json: { name: 'story', folder } });
+  expect(again).toMatchObject({ status: 200, body: { unchanged: true } });
+  expect((await generate('story')).status).toBe(200);
+});
