@@ -447,7 +447,7 @@ export class FolderNotFoundError extends EspalierError {
     super({
       code: 'folder_not_found',
       status: 404,
-      message: `There is no folder "${clip(folder)}" on the machine of the service.`,
+      message: `There is no folder "${clip(folder)}" on the machine of the service, or its account may not read it.`,
       param: 'folder',
       details: { folder: clip(folder) },
     });
@@ -459,7 +459,7 @@ export class MissingFileError extends EspalierError {
     super({
       code: 'missing_file',
       status: 400,
-      message: `${where} has no "${file}". It is needed beside the others.`,
+      message: `${where} has no "${file}" that can be read.`,
       details: { file },
     });
   }

@@ -1,6 +1,7 @@
 /** Which folders of this machine a caller may have read: those in ESPALIER_IMPORT_ROOTS, and the service's own examples. */
 import { Inject, Injectable } from '@nestjs/common';
-import { realpath, stat } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONFIG, type Config } from '../config.js';
@@ -52,12 +53,14 @@ function isWithin(path: string, root: string): boolean {
   return way === '' || (way.split(/[/\\]/)[0] !== '..' && !isAbsolute(way));
 }
 
-/** Null where nothing is. */
+/** Null where nothing is that this account may read. */
 async function realPath(path: string): Promise<string | null> {
   try {
-    return await realpath(path);
+    const real = await realpath(path);
+    await access(real, constants.R_OK);
+    return real;
   } catch (error) {
-    if (isMissingFile(error)) return null;
+    if (isMissingFile(error) || (error instanceof Error && 'code' in error && error.code === 'EACCES')) return null;
     throw error;
   }
 }

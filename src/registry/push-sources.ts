@@ -13,9 +13,8 @@ import {
   type AdapterBlobs,
   type AdapterStaging,
   type PushRequest,
-} from './revisions.service.js';
-
-export type Receive = (staging: AdapterStaging) => Promise<PushRequest>;
+  type Receive,
+} from './adapter-staging.js';
 
 @Injectable()
 export class PushSources {
@@ -31,9 +30,16 @@ export class PushSources {
   ofFolder({ folder: named, ...fields }: PushFolder): Receive {
     return async (staging) => {
       const folder = await this.folders.folder(named);
-      const config = createReadStream(await this.folders.file(folder, ADAPTER_CONFIG));
-      const weights = createReadStream(await this.folders.file(folder, ADAPTER_WEIGHTS));
-      return { fields, files: { config: await staging.config(config), weights: await staging.weights(weights) } };
+      const config = await this.folders.file(folder, ADAPTER_CONFIG);
+      const weights = await this.folders.file(folder, ADAPTER_WEIGHTS);
+      // A stream is opened only when it is read: until then nobody would hear of its errors.
+      return {
+        fields,
+        files: {
+          config: await staging.config(createReadStream(config)),
+          weights: await staging.weights(createReadStream(weights)),
+        },
+      };
     };
   }
 }

@@ -1,6 +1,5 @@
 /** The adapters of a node: pushed, checked, numbered, recorded, listed. */
 import { Inject, Injectable } from '@nestjs/common';
-import type { Readable } from 'node:stream';
 import { ulid } from 'ulid';
 import { CONFIG, type Config } from '../config.js';
 import { Database, type Transaction } from '../database/database.js';
@@ -9,6 +8,7 @@ import { BlobStore } from '../storage/blob-store.js';
 import type { NodeRecord } from '../tree/records.js';
 import { AdapterReader } from './adapter-reader.js';
 import type { AdapterFacts } from './adapter-reader.worker.js';
+import { AdapterStaging, type AdapterBlobs, type Receive } from './adapter-staging.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
 import {
   revisionRelations,
@@ -21,19 +21,8 @@ import { findNode } from './node-lookup.js';
 import { pushTarget, trainedOnOf, type PushTarget } from './push-target.js';
 import { toNodeRecord, toRevisionRecord } from './records-of-rows.js';
 import { RegistryWrites, type Change } from './registry-writes.js';
-import { StagedBlobs, type Staging } from './staged-blobs.js';
+import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
-
-export const ADAPTER_CONFIG = 'adapter_config.json';
-export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
-
-const MAX_CONFIG_BYTES = 1024 * 1024;
-
-/** The two files of a PEFT folder in the store. */
-export interface AdapterBlobs {
-  config: string;
-  weights: string;
-}
 
 @Injectable()
 export class RevisionsService {
@@ -70,7 +59,7 @@ export class RevisionsService {
    * `receive` puts the two files into the store and says what is pushed. If anything fails after that, what it put is
    * taken back.
    */
-  async push(receive: (staging: AdapterStaging) => Promise<PushRequest>): Promise<PushedRevisionDto> {
+  async push(receive: Receive): Promise<PushedRevisionDto> {
     const staging = this.staged.begin();
     try {
       const { fields, files } = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
@@ -93,7 +82,7 @@ export class RevisionsService {
   #check(fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
     const { tree } = this.mirror;
     const target = pushTarget(tree, fields.path);
-    // Refused before the adapter is read; the answer counts that is found when it is recorded.
+    // Refused before the adapter is read; what counts is what holds when it is recorded.
     trainedOnOf(tree, target.parent, fields.trainedOn);
     const model = this.mirror.model(target.parent.modelId);
     if (!model) throw new ModelNotImportedError(fields.path, []);
@@ -164,29 +153,5 @@ export class RevisionsService {
     const row = await transaction.revision.findUniqueOrThrow({ where: { id }, include: revisionRelations });
     const result = { ...toRevisionDto(row, this.mirror.tree.pathOf(node.id), node.headId), unchanged: true };
     return { result, apply: () => undefined };
-  }
-}
-
-export interface PushRequest {
-  fields: PushUpload;
-  files: AdapterBlobs;
-}
-
-/** Puts the files of one push into the store, each within its limit. */
-export class AdapterStaging {
-  readonly #staging: Staging;
-  readonly #maxBytes: number;
-
-  constructor(staging: Staging, maxBytes: number) {
-    this.#staging = staging;
-    this.#maxBytes = maxBytes;
-  }
-
-  config(stream: Readable): Promise<string> {
-    return this.#staging.put(stream, 'the adapter', Math.min(MAX_CONFIG_BYTES, this.#maxBytes));
-  }
-
-  weights(stream: Readable): Promise<string> {
-    return this.#staging.put(stream, 'the adapter', this.#maxBytes);
   }
 }
