@@ -149,7 +149,8 @@ export class Scheduler {
       const chunk = this.#chunk(sequence, left);
       if (chunk.count === 0) return;
       left.tokens -= chunk.count;
-      left.scored -= chunk.logitsAt.length;
+      // The last position of a prompt that isn't scored may take one more.
+      left.scored = Math.max(0, left.scored - chunk.logitsAt.length);
       rows.push(chunk);
     };
     for (const sequence of this.#running) if (sequence.pending > 1 || sequence.computed === 0) give(sequence);

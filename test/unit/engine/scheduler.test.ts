@@ -149,6 +149,17 @@ describe('a step', () => {
     expect(sequence.scored).toBe(12);
   });
 
+  test('does so also where a prompt that is not scored comes between', () => {
+    const loop = new Loop({ limits: { ...LIMITS, prefillChunkTokens: 32 } });
+    loop.add(request('scored', 5, 0, { scoreFrom: 1 }));
+    loop.add(request('plain', 3, 2));
+    loop.add(request('also scored', 20, 0, { scoreFrom: 1 }));
+    const scored = loop.step().runs.flatMap((run) => run.filter(({ sequence }) => sequence.request.scoreFrom !== null));
+    expect(scored.reduce((sum, { logitsAt }) => sum + logitsAt.length, 0)).toBe(LIMITS.maxScoredPositions);
+    loop.run();
+    expect(loop.finished).toHaveLength(3);
+  });
+
   test('needs logits of every prompt token from scoreFrom on, and of the last one to go on', () => {
     const loop = new Loop({ limits: { ...LIMITS, maxScoredPositions: 100 } });
     loop.add(request('echoed', 5, 1, { scoreFrom: 1 }));
