@@ -15,7 +15,7 @@ const REFUSED: readonly { pattern: RegExp; reason: string }[] = [
     reason: 'is LoRA on the embedding, which is not served; leave embed_tokens out of target_modules',
   },
   { pattern: /\.lora_magnitude_vector/, reason: 'belongs to DoRA; train with use_dora=False' },
-  { pattern: /\.lora_[AB]\..*bias$/, reason: 'is a bias of the adapter; train with lora_bias=False' },
+  { pattern: /\.lora_[AB](?:\.[^.]+)?\.bias$/, reason: 'is a bias of the adapter; train with lora_bias=False' },
   { pattern: /\.modules_to_save\./, reason: 'replaces a whole weight; train without modules_to_save' },
   { pattern: /\.token_adapter\./, reason: 'replaces rows of the embedding; train without trainable_token_indices' },
   { pattern: /\.bias$/, reason: 'is a trained bias; train with bias="none"' },

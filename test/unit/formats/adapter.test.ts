@@ -173,6 +173,7 @@ describe('readAdapter', () => {
   it.each<[string, string]>([
     [`${Q0}.lora_magnitude_vector.weight`, 'belongs to DoRA'],
     [`${Q0}.lora_B.bias`, 'lora_bias=False'],
+    [`${Q0}.lora_B.default.bias`, 'lora_bias=False'],
     [`${Q0}.bias`, 'trained bias'],
     ['base_model.model.model.embed_tokens.lora_embedding_A', 'LoRA on the embedding'],
     ['base_model.model.model.embed_tokens.lora_embedding_B.default', 'LoRA on the embedding'],
@@ -184,6 +185,14 @@ describe('readAdapter', () => {
     await writeAdapter(CONFIG, [...tensorsFor(CONFIG), { name, dtype: 'F32', shape: [1], data: values(1) }]);
     await expect(read()).rejects.toMatchObject({ code: 'invalid_adapter_tensor', details: { key: name } });
     await expect(read()).rejects.toThrow(message);
+  });
+
+  it('refuses a long key in no time', async () => {
+    const name = `${Q0}${'.lora_A.'.repeat(50_000)}`;
+    await writeAdapter(CONFIG, [...tensorsFor(CONFIG), { name, dtype: 'F32', shape: [1], data: values(1) }]);
+    const startMs = performance.now();
+    await expect(read()).rejects.toThrow('is no key of a PEFT LoRA adapter');
+    expect(performance.now() - startMs).toBeLessThan(5_000);
   });
 
   it('refuses half an adapter, and more than the config names', async () => {
