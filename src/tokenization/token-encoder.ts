@@ -8,7 +8,7 @@
 import { UnsupportedTokenizerError } from '../errors.js';
 import { AddedTokens, type AddedToken, type Untrusted } from './added-tokens.js';
 import { HuggingFaceTokenizer } from './hugging-face-tokenizer.js';
-import type { TokenizerFiles } from './tokenizer-files.js';
+import { MAX_TOKEN_ID, type TokenizerFiles } from './tokenizer-files.js';
 
 export class TokenEncoder {
   /** Ids that the checkpoint puts before and after a text. */
@@ -32,7 +32,13 @@ export class TokenEncoder {
       throw new UnsupportedTokenizerError(files.folder, error instanceof Error ? error.message : String(error));
     }
     const { model } = this.#tokenizer;
-
+    const largestId = model.vocab.length - 1;
+    if (largestId > MAX_TOKEN_ID) {
+      throw new UnsupportedTokenizerError(
+        files.folder,
+        `tokenizer.json has a token with the id ${largestId}; at most ${MAX_TOKEN_ID} is read.`,
+      );
+    }
     const named = new Set([files.config.bos_token, files.config.eos_token]);
     const normalize = (text: string): string => this.#normalize(text);
     const raw: AddedToken[] = [];

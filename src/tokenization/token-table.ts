@@ -81,7 +81,7 @@ export function buildTokenTable(
   }
   const steps = parsed.data;
   const added = new Map(addedTokens.map((token) => [token.id, token]));
-  const size = Math.max(vocabulary.length, ...[...added.keys()].map((id) => id + 1));
+  const size = addedTokens.reduce((size, { id }) => Math.max(size, id + 1), vocabulary.length);
   const starts = new Uint32Array(size + 1);
   const special = new Uint8Array(size);
   const parts: Uint8Array[] = [];

@@ -7,8 +7,13 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { UnsupportedTokenizerError } from '../errors.js';
 
+/** Tables are as long as the largest id, whatever lies below it. Vocabularies have up to some 300,000 tokens. */
+export const MAX_TOKEN_ID = 2_000_000;
+
+const tokenId = z.number().int().min(0).max(MAX_TOKEN_ID);
+
 const addedToken = z.object({
-  id: z.number().int().nonnegative(),
+  id: tokenId,
   content: z.string().min(1),
   single_word: z.boolean().default(false),
   lstrip: z.boolean().default(false),
@@ -38,7 +43,12 @@ const tokenizerConfig = z.looseObject({
   eos_token: tokenName,
   unk_token: tokenName,
   pad_token: tokenName,
-  added_tokens_decoder: z.record(z.string(), addedToken.omit({ id: true })).default({}),
+  added_tokens_decoder: z
+    .record(
+      z.string().refine((id) => tokenId.safeParse(Number(id)).success, 'A token id is expected.'),
+      addedToken.omit({ id: true }),
+    )
+    .default({}),
   chat_template: z.union([z.string(), z.array(z.object({ name: z.string(), template: z.string() }))]).nullish(),
 });
 
