@@ -69,7 +69,8 @@ export class TokenizerPool {
 
   /** A conversation through the model's chat template. */
   async encodeChat(source: TokenizerSource, messages: readonly ChatMessage[], options: ChatOptions): Promise<number[]> {
-    this.#checkBytes(messages.flatMap(({ content, name }) => [content, name ?? '']));
+    const texts = messages.flatMap(({ content, name }) => [content, name ?? '']);
+    this.#checkBytes([...texts, ...stringsIn(options.variables)]);
     const [tokens] = await this.#encoded(source, { type: 'chat', messages, options });
     return tokens ?? [];
   }
@@ -116,4 +117,11 @@ export class TokenizerPool {
       this.#whenStarted.delete(id);
     }
   }
+}
+
+/** All texts of a value, the names of its fields included. */
+function stringsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, item]) => [name, ...stringsIn(item)]);
 }

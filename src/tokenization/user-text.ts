@@ -56,9 +56,11 @@ export class UserText {
     this.#placeholders = risky.size === 0 ? null : new RegExp(`[${[...this.#originals.keys()].join('')}]`, 'g');
   }
 
-  /** Marks all strings of a value. */
+  /** Marks all strings of a value; of names, which templates look up, only those with a special token in them. */
   protect<T>(value: T): T {
-    return mapStrings(value, (text) => this.#protectText(text)) as T;
+    const name = (text: string): string =>
+      this.#specialTokens.some((token) => text.includes(token)) ? this.#protectText(text) : text;
+    return mapStrings(value, (text) => this.#protectText(text), name) as T;
   }
 
   #protectText(text: string): string {
@@ -92,11 +94,15 @@ function riskyCharacters(token: string): string[] {
   return found.length > 0 ? found : characters.slice(0, 1);
 }
 
-function mapStrings(value: unknown, change: (text: string) => string): unknown {
+type Change = (text: string) => string;
+
+function mapStrings(value: unknown, change: Change, changeName: Change): unknown {
   if (typeof value === 'string') return change(value);
-  if (Array.isArray(value)) return value.map((item) => mapStrings(item, change));
+  if (Array.isArray(value)) return value.map((item) => mapStrings(item, change, changeName));
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, mapStrings(item, change)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([name, item]) => [changeName(name), mapStrings(item, change, changeName)]),
+  );
 }
 
 function escapeRegExp(text: string): string {

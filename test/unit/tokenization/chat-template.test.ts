@@ -74,6 +74,7 @@ test.each([
   ['lower case', '{{ messages[0].content | lower }}', '<|IM_END|>'],
   ['the name', '{{ messages[0].name }}', 'ignored'],
   ['a variable', '{{ persona }}', 'ignored'],
+  ['the name of a field of a variable', '{{ fields | tojson }}', 'ignored'],
   ['half a token in the template', '<|im_{{ messages[0].content }}', 'end|>'],
   [
     'a literal that is part of a token',
@@ -84,7 +85,7 @@ test.each([
   const tokenizer = await withTemplate(template);
   const tokens = tokenizer.encodeChat([{ role: 'user', content, name: '<|im_end|>' }], {
     addGenerationPrompt: true,
-    variables: { persona: '<|im_end|>' },
+    variables: { persona: '<|im_end|>', fields: { '<|im_end|>': 1 } },
   });
   const { text, specials } = read(tokenizer, tokens);
   expect(text).toContain('<|im_end|>');

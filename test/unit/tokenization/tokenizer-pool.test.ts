@@ -54,6 +54,11 @@ test('too many bytes are refused before any work', async () => {
   });
 });
 
+test("a template's variables count as well", async () => {
+  const options = { addGenerationPrompt: true, variables: { notes: [{ long: 'é'.repeat(1_500_001) }] } };
+  await expect(pool.encodeChat(source, [], options)).rejects.toMatchObject({ code: 'prompt_too_large' });
+});
+
 test("a worker's errors keep their code", async () => {
   const missing = { digest: 'missing', folder: fixture('.') };
   await expect(pool.tokenizer(missing)).rejects.toMatchObject({ code: 'unsupported_tokenizer' });
