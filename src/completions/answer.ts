@@ -51,11 +51,16 @@ export async function sendStream(
   options: { includeUsage: boolean; onError: (error: EspalierError) => void },
 ): Promise<void> {
   const first = await answer.deltas.next();
-  if (answer.signal.aborted) return;
+  if (answer.signal.aborted) {
+    await answer.deltas.return(undefined);
+    return;
+  }
   const events = Readable.from(eventsOf(answer, first, options), {
     objectMode: false,
     highWaterMark: STREAM_BUFFER_BYTES,
   });
+  // Where the client left before the first event was read, nothing of `eventsOf` has run, nor will.
+  events.once('close', () => void answer.deltas.return(undefined));
   await reply
     .header('content-type', 'text/event-stream; charset=utf-8')
     .header('cache-control', 'no-cache')
