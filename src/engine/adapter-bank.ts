@@ -129,6 +129,8 @@ export class AdapterBank {
     for (const digest of unused) if (!this.#banked.has(digest)) this.#enter(digest);
     for (const digest of digests) this.#entry(digest).references++;
     this.#usedRanks += needed;
+    // Only now: letting one go may drop others from host memory, and all of them were needed there.
+    for (const digest of digests) this.#host.letGo(digest, this.#nowMs());
     this.#compactIfSparse();
     return true;
   }
@@ -184,7 +186,6 @@ export class AdapterBank {
       rows.write(adapter, offset, rank);
     }
     this.#banked.set(digest, { rank: adapter.rank, references: 0 });
-    this.#host.letGo(digest, this.#nowMs());
   }
 
   #setInUse(digest: string, inUse: boolean): void {

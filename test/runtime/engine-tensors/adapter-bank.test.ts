@@ -186,6 +186,27 @@ describe('loading', () => {
   });
 });
 
+test('adapters that nobody asked for lately enter together, though host memory is full', async () => {
+  const set = setUp({ hostBytes: ADAPTERS[0]!.bytes });
+  await load(set, 0, 1);
+  set.clock.ms = 60_000;
+  expect(set.bank.acquire([use(0), use(1)])).toBe(true);
+  expectFed(set.bank, [0, 1], 1);
+});
+
+test('an adapter that comes back from the bank is held in host memory no longer', async () => {
+  const set = setUp({ hostBytes: ADAPTERS[1]!.bytes });
+  await load(set, 0);
+  for (const rows of [1, 2]) {
+    set.bank.prefetch(use(0));
+    expect(set.bank.acquire([use(0)])).toBe(true);
+    set.bank.release([use(0)]);
+    expect([rows, set.host.has(use(0).digest)]).toEqual([rows, true]);
+  }
+  await load(set, 1);
+  expect(set.host.has(use(0).digest)).toBe(false);
+});
+
 describe('references', () => {
   test('are counted: an adapter stays as long as one row uses it', async () => {
     const set = setUp({ rankBudget: 8 });
