@@ -119,7 +119,11 @@ export class EngineSupervisor implements EngineClient {
     this.#inFlight.set(request.id, inFlight);
     this.#models.mention(request.model);
     this.#process?.send({ type: 'submit', request });
-    const leave = () => stream.close();
+    // At once, for a reader that waits for its own client doesn't ask for the next output.
+    const leave = () => {
+      stream.close();
+      this.#cancel(inFlight);
+    };
     signal.addEventListener('abort', leave, { once: true });
     try {
       for (;;) {
