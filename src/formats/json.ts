@@ -103,7 +103,8 @@ function endOfString(text: string, start: number): number {
   return text.length - 1;
 }
 
-/** A name as messages show it. */
-export function shorten(text: string, length = 200): string {
+/** A name as messages show it: messages are kept in the database, which takes no NUL. */
+export function shorten(given: string, length = 200): string {
+  const text = given.replaceAll('\0', '\ufffd');
   return text.length > length ? `${text.slice(0, length)}…` : text;
 }

@@ -8,7 +8,7 @@ import {
   TensorShapeError,
   UnsupportedConfigError,
 } from '../../errors.js';
-import { readJsonFile } from '../json.js';
+import { readJsonFile, shorten } from '../json.js';
 import { isWeightDtype, WEIGHT_DTYPES } from '../safetensors/dtype.js';
 import { maxDifference } from '../safetensors/compare.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
@@ -21,7 +21,7 @@ import { INDEX_FILE, readWeightFiles, type StoredTensor } from './weight-files.j
 const MAX_CONFIG_BYTES = 1024 * 1024;
 
 /** What is copied with the weights, where it is there. */
-const OTHER_FILES = [
+export const OTHER_FILES = [
   CONFIG_FILE,
   INDEX_FILE,
   'generation_config.json',
@@ -141,7 +141,7 @@ async function findOrigins(folder: string, json: unknown): Promise<string[]> {
   const [, owner, name] = /^models--(.+?)--(.+)$/.exec(basename(dirname(dirname(real)))) ?? [];
   const origins = [owner === undefined || name === undefined ? basename(real) : `${owner}/${name}`];
   const { _name_or_path: loadedFrom } = json as Record<string, unknown>;
-  if (typeof loadedFrom === 'string' && loadedFrom !== '') origins.push(loadedFrom);
+  if (typeof loadedFrom === 'string' && loadedFrom !== '') origins.push(shorten(loadedFrom));
   return [...new Set(origins)];
 }
 
@@ -151,7 +151,10 @@ const KNOWN_BUFFERS = /\.(rotary_emb\.inv_freq|masked_bias)$/;
 function unusedTensors(stored: ReadonlyMap<string, StoredTensor>, expected: ReadonlyMap<string, unknown>): string[] {
   const unused = [...stored.keys()].filter((name) => !expected.has(name) && !KNOWN_BUFFERS.test(name));
   if (unused.length === 0) return [];
-  const shown = unused.slice(0, 3).join(', ');
+  const shown = unused
+    .slice(0, 3)
+    .map((name) => shorten(name))
+    .join(', ');
   return [`${unused.length} tensors are not part of a model of this config and are ignored: ${shown}, …`];
 }
 

@@ -14,7 +14,7 @@ import {
   writeFileStamps,
   type HashedFile,
 } from '../../formats/checkpoint/file-stamps.js';
-import { readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
+import { OTHER_FILES, readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
 import { writeModelGraph } from '../../graph/model-file.js';
 import { syncFolder } from '../../storage/durable.js';
 import { copyHashed, syncFile } from './copy-file.js';
@@ -48,6 +48,9 @@ export async function importCheckpoint(
   models: string,
   { locate, hardLink, admit }: ImportOptions,
 ): Promise<ImportedCheckpoint> {
+  // A link may lead to where nothing may be read, not even what is wrong with it.
+  const names = (await readdir(source)).filter((name) => OTHER_FILES.includes(name) || name.endsWith('.safetensors'));
+  for (const name of names) await locate(source, name);
   // Headers and config only: what can't be served is refused before anything is copied.
   const { weightFiles, otherFiles } = await readCheckpoint(source);
   await mkdir(models, { recursive: true, mode: 0o700 });
