@@ -53,6 +53,9 @@ function isWithin(path: string, root: string): boolean {
   return way === '' || (way.split(/[/\\]/)[0] !== '..' && !isAbsolute(way));
 }
 
+/** No right to it, a name that is too long for any file, links in a circle. */
+const UNREADABLE = new Set<unknown>(['EACCES', 'ENAMETOOLONG', 'ELOOP']);
+
 /** Null where nothing is that this account may read. */
 async function realPath(path: string): Promise<string | null> {
   try {
@@ -60,7 +63,7 @@ async function realPath(path: string): Promise<string | null> {
     await access(real, constants.R_OK);
     return real;
   } catch (error) {
-    if (isMissingFile(error) || (error instanceof Error && 'code' in error && error.code === 'EACCES')) return null;
+    if (isMissingFile(error) || (error instanceof Error && 'code' in error && UNREADABLE.has(error.code))) return null;
     throw error;
   }
 }

@@ -19,6 +19,8 @@ import { TreeMirror } from './tree-mirror.js';
 /** Below the data folder. */
 export const MODELS_FOLDER = 'models';
 
+const MODEL_NAME = /^[a-z0-9._-]+$/;
+
 @Injectable()
 export class ModelsService {
   /** Imports take disk and time; two of the same checkpoint would race for one folder. */
@@ -42,7 +44,7 @@ export class ModelsService {
   }
 
   async list({ limit, cursor }: PageQuery): Promise<Page<ModelDto>> {
-    const after = cursorKey(cursor);
+    const after = cursorKey(cursor, MODEL_NAME);
     const rows = await this.database.client.model.findMany({
       ...(after === null ? {} : { where: { name: { gt: after } } }),
       orderBy: { name: 'asc' },
@@ -57,7 +59,8 @@ export class ModelsService {
   }
 
   async get(name: string): Promise<ModelDto> {
-    const row = await this.database.client.model.findUnique({ where: { name } });
+    const known = this.mirror.tree.model(name) !== undefined;
+    const row = known ? await this.database.client.model.findUnique({ where: { name } }) : null;
     if (!row) throw new ModelNotImportedError(name, [...this.mirror.models()].map((model) => model.name).slice(0, 20));
     return toModelDto(row, this.#rootOf(name));
   }
@@ -78,7 +81,11 @@ export class ModelsService {
     } catch (error) {
       // After an outage it may be recorded all the same, and its files must stay.
       const isOpen = error instanceof DatabaseUnavailableError;
-      if (imported.placed && !isOpen) await rm(join(this.#models, imported.digest), { recursive: true, force: true });
+      // Under another name the same files may be served already.
+      const isServed = this.mirror.models().some(({ digest }) => digest === imported.digest);
+      if (imported.placed && !isOpen && !isServed) {
+        await rm(join(this.#models, imported.digest), { recursive: true, force: true });
+      }
       throw error;
     }
   }

@@ -14,6 +14,8 @@ import { toNodeRecord } from './records-of-rows.js';
 import { RegistryWrites } from './registry-writes.js';
 import { TreeMirror } from './tree-mirror.js';
 
+const NODE_PATH = /^[a-z0-9._/-]+$/;
+
 @Injectable()
 export class NodesService {
   constructor(
@@ -29,7 +31,7 @@ export class NodesService {
   async list({ under, limit, cursor }: ListNodes): Promise<Page<NodeDto>> {
     const { tree } = this.mirror;
     const start = under === undefined ? null : tree.pathOf(findNode(tree, under).id);
-    const found = await this.walk.take({ limit: limit + 1, after: cursorKey(cursor), under: start });
+    const found = await this.walk.take({ limit: limit + 1, after: cursorKey(cursor, NODE_PATH), under: start });
     return toPage(
       found,
       limit,

@@ -24,6 +24,9 @@ import { RegistryWrites, type Change } from './registry-writes.js';
 import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
 
+/** Of a revision. */
+const NUMBER = /^\d{1,9}$/;
+
 @Injectable()
 export class RevisionsService {
   constructor(
@@ -39,7 +42,7 @@ export class RevisionsService {
   async list(idOrPath: string, { limit, cursor }: PageQuery): Promise<Page<RevisionDto>> {
     const { tree } = this.mirror;
     const { id, headId } = findNode(tree, idOrPath);
-    const after = cursorKey(cursor);
+    const after = cursorKey(cursor, NUMBER);
     const rows = await this.database.client.revision.findMany({
       where: { nodeId: id, ...(after === null ? {} : { number: { gt: Number(after) } }) },
       orderBy: { number: 'asc' },

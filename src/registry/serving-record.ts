@@ -10,6 +10,8 @@ import { LOGGER, type Logger } from '../logger.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
 import { servedSteps, toServedPathDto, type ServedPathDto } from './dto/resolution.dto.js';
 
+const DIGEST = /^[0-9a-f]{64}$/;
+
 const WRITE_AFTER_MS = 200;
 /** Past it, digests are forgotten to be known and at worst written again, which changes nothing. */
 const REMEMBERED = 100_000;
@@ -38,6 +40,7 @@ export class ServingRecord implements OnApplicationShutdown {
   }
 
   async find(digest: string): Promise<ServedPathDto> {
+    if (!DIGEST.test(digest)) throw new ServedPathNotFoundError(digest);
     await this.write();
     const row = await this.#database.client.servedPath.findUnique({ where: { digest } });
     if (!row) throw new ServedPathNotFoundError(digest);

@@ -1,5 +1,6 @@
 /** `GET /v1/models`: nodes as models, with vLLM's `root` and `parent`. */
 import { z } from 'zod';
+import { plainText } from '../../http/plain-text.js';
 import type { ServableNode } from '../../registry/registry.service.js';
 
 const MAX_MODELS = 1000;
@@ -7,7 +8,7 @@ const MAX_MODELS = 1000;
 export const modelListQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MAX_MODELS).default(MAX_MODELS),
   /** Id of the last entry of the page before. */
-  after: z.string().min(1).max(4096).optional(),
+  after: plainText(4096).min(1).optional(),
 });
 export type ModelListQuery = z.infer<typeof modelListQuery>;
 

@@ -1,11 +1,12 @@
 /** A base model as clients see it. */
 import { z } from 'zod';
+import { plainText } from '../../http/plain-text.js';
 
 export const importModelBody = z.strictObject({
   /** The first segment of every path in its tree. */
   name: z.string().min(1).max(100),
   /** A Hugging Face folder on the machine of the service. */
-  folder: z.string().min(1).max(4096),
+  folder: plainText(4096).min(1),
   /** Hard-links the weights instead of copying them: only for a folder that nobody rewrites in place. */
   link: z.boolean().default(false),
 });

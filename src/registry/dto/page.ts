@@ -1,5 +1,6 @@
 /** Lists are pages: `{ data, nextCursor }`; the cursor is opaque to callers and stands for the last entry given out. */
 import { z } from 'zod';
+import { InvalidRequestError } from '../../errors.js';
 
 export const MAX_PAGE_SIZE = 1000;
 
@@ -34,7 +35,10 @@ export function toPage<Row, T>(
   };
 }
 
-/** The key behind a cursor; null at the start. */
-export function cursorKey(cursor: string | undefined): string | null {
-  return cursor === undefined ? null : Buffer.from(cursor, 'base64url').toString('utf8');
+/** The key behind a cursor; null at the start. `form`: what a key of the list looks like. */
+export function cursorKey(cursor: string | undefined, form: RegExp): string | null {
+  if (cursor === undefined) return null;
+  const key = Buffer.from(cursor, 'base64url').toString('utf8');
+  if (!form.test(key)) throw new InvalidRequestError('Take the cursor from "nextCursor" of the page before.', 'cursor');
+  return key;
 }

@@ -1,5 +1,6 @@
 /** A revision of a node, and what a push says. */
 import { z } from 'zod';
+import { plainText } from '../../http/plain-text.js';
 
 /** A revision by its number within the node, or by its id. */
 export const revisionReference = z.union([z.number().int().positive(), z.string().min(1).max(64)]);
@@ -10,13 +11,13 @@ const pushFields = {
   path: z.string().min(1).max(4096),
   /** The parent's revision that the adapter was trained on; left out, it is the parent's head, with a warning. */
   trainedOn: revisionReference.optional(),
-  message: z.string().max(2000).optional(),
+  message: plainText(2000).optional(),
 };
 
 export const pushFolderBody = z.strictObject({
   ...pushFields,
   /** A PEFT folder on the machine of the service. */
-  folder: z.string().min(1).max(4096),
+  folder: plainText(4096).min(1),
 });
 export type PushFolder = z.infer<typeof pushFolderBody>;
 
