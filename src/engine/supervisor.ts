@@ -177,10 +177,16 @@ export class EngineSupervisor implements EngineClient {
 
   #fork(): void {
     this.#restart = null;
-    const child = new EngineProcess(this.#processFile, {
-      event: (event) => this.#receive(event),
-      ended: (how) => this.#ended(how),
-    });
+    let child: EngineProcess;
+    try {
+      child = new EngineProcess(this.#processFile, {
+        event: (event) => this.#receive(event),
+        ended: (how) => this.#ended(how),
+      });
+    } catch (error) {
+      // Where memory is short, Node throws instead of telling the listener; what took it may be gone at the next try.
+      return this.#ended(error instanceof Error ? error.message : String(error));
+    }
     this.#process = child;
     child.send({ type: 'configure', limits: this.#limits });
     this.#models.processStarted();

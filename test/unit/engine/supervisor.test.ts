@@ -29,13 +29,13 @@ const LIMITS = {
   threads: 1,
 };
 
+const start = (processFile: string): EngineSupervisor =>
+  EngineSupervisor.start(LIMITS, { logger: pino({ level: 'silent' }), processFile });
+
 let folder: string;
 let engine: EngineSupervisor;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'espalier-supervisor-'));
-  const processFile = join(folder, 'process.cjs');
-  writeFileSync(processFile, STAND_IN);
-  engine = EngineSupervisor.start(LIMITS, { logger: pino({ level: 'silent' }), processFile });
 });
 afterEach(async () => {
   await engine.stop(0);
@@ -43,6 +43,9 @@ afterEach(async () => {
 });
 
 test('an aborted request leaves at once, even if its reader asks for nothing more', async () => {
+  const processFile = join(folder, 'process.cjs');
+  writeFileSync(processFile, STAND_IN);
+  engine = start(processFile);
   const gone = new AbortController();
   const outputs = engine.generate(request('r', 4, 8), gone.signal);
   expect((await outputs.next()).value).toEqual({ id: 'r', token: 1 });
@@ -54,4 +57,12 @@ test('an aborted request leaves at once, even if its reader asks for nothing mor
   expect((await next.next()).value).toEqual({ id: 'next', token: 1 });
   await next.return();
   expect(await outputs.next()).toEqual({ value: undefined, done: true });
+});
+
+test('a process that Node refuses to start is tried again later', async () => {
+  // Stands for want of memory, which is thrown as well.
+  engine = start('a name that no file can have: \0');
+  expect(engine.state).toBe('restarting');
+  const outputs = engine.generate(request('r', 4, 8), new AbortController().signal);
+  await expect(outputs.next()).rejects.toMatchObject({ code: 'engine_restarting' });
 });
