@@ -18,6 +18,8 @@ const READ_COST = 60;
 const COPY_COST = 7 * READ_COST;
 /** Sets of adapters whose waste is remembered. */
 const MAX_WASTES = 64;
+/** Windows whose views are kept: a large bank that rests has one for each pair of spans. */
+const MAX_WINDOWS = 64;
 
 interface ModuleRows {
   module: LinearModule;
@@ -145,6 +147,7 @@ export class RankRows {
     const spans = new Map<string, { offset: number; rank: number }>();
     for (const { digest, offset, rank } of this.layout.spans) spans.set(digest, { offset: offset - first, rank });
     const feed = { rows: end - first, spans, tensors: this.#views(first, end) };
+    if (this.#windows.size >= MAX_WINDOWS) this.#windows.clear();
     this.#windows.set(key, feed);
     return feed;
   }
