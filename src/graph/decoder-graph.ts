@@ -1,4 +1,5 @@
 /** A checkpoint → the ONNX graph of its decoder with a LoRA port on every linear. Inputs and outputs: `ports.ts`. */
+import { EMBEDDING } from '../formats/checkpoint/expected-tensors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { DataType } from '../formats/onnx/model.js';
 import type { ModelProto } from '../formats/onnx/onnx_pb.js';
@@ -10,8 +11,6 @@ import { linear } from './linear.js';
 import { Cast, Concat, Gather, Reshape } from './ops.js';
 import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
-
-const EMBEDDING = 'model.embed_tokens.weight';
 
 /** `tensors` by the names of the checkpoint. No weight is read: the graph points into the files that `tensors` names. */
 export function buildDecoderGraph(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>): ModelProto {

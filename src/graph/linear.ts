@@ -5,8 +5,7 @@
  * neither bias, delta nor residual costs an operator of its own. With R = 0 the inner products are empty and the delta
  * is exactly C.
  */
-import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import type { Projection } from '../formats/checkpoint/modules.js';
+import { hasBias } from '../formats/checkpoint/modules.js';
 import { DataType } from '../formats/onnx/model.js';
 import { rankDimension, type Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
@@ -35,21 +34,4 @@ export function linear(d: Decoder, name: string, x: Value, options: LinearOption
     const delta = Gemm(g, gated, b, { c: added });
     return Gemm(g, x, weight, { transB: true, c: delta });
   });
-}
-
-function hasBias({ bias }: ModelConfig, projection: Projection): boolean {
-  switch (projection) {
-    case 'q_proj':
-    case 'k_proj':
-    case 'v_proj':
-      return bias.qkv;
-    case 'o_proj':
-      return bias.o;
-    case 'gate_proj':
-    case 'up_proj':
-    case 'down_proj':
-      return bias.mlp;
-    case 'lm_head':
-      return false;
-  }
 }

@@ -1,12 +1,12 @@
 import type { ModelConfig } from './model-config.js';
-import { linearModules } from './modules.js';
+import { hasBias, linearModules } from './modules.js';
 
 export const EMBEDDING = 'model.embed_tokens.weight';
 export const LM_HEAD = 'lm_head.weight';
 
 /** Every tensor that a checkpoint of this config has, and its shape. A tied lm_head is the embedding and has none. */
 export function expectedTensors(config: ModelConfig): Map<string, readonly number[]> {
-  const { hiddenSize, headDim, bias } = config;
+  const { hiddenSize, headDim } = config;
   const tensors = new Map<string, readonly number[]>();
   tensors.set(EMBEDDING, [config.vocabSize, hiddenSize]);
   for (const { name, projection, inFeatures, outFeatures } of linearModules(config)) {
@@ -15,8 +15,7 @@ export function expectedTensors(config: ModelConfig): Map<string, readonly numbe
       continue;
     }
     tensors.set(`${name}.weight`, [outFeatures, inFeatures]);
-    const attention = projection === 'o_proj' ? bias.o : bias.qkv;
-    if (name.includes('.mlp.') ? bias.mlp : attention) tensors.set(`${name}.bias`, [outFeatures]);
+    if (hasBias(config, projection)) tensors.set(`${name}.bias`, [outFeatures]);
   }
   for (let layer = 0; layer < config.layers; layer++) {
     const scope = `model.layers.${layer}`;

@@ -47,3 +47,21 @@ export function linearModules(config: ModelConfig): LinearModule[] {
   });
   return modules;
 }
+
+/** Whether the linears of a projection carry a bias. */
+export function hasBias({ bias }: ModelConfig, projection: Projection): boolean {
+  switch (projection) {
+    case 'q_proj':
+    case 'k_proj':
+    case 'v_proj':
+      return bias.qkv;
+    case 'o_proj':
+      return bias.o;
+    case 'gate_proj':
+    case 'up_proj':
+    case 'down_proj':
+      return bias.mlp;
+    case 'lm_head':
+      return false;
+  }
+}
