@@ -9,7 +9,8 @@
  * Who waits for what: a row whose adapters are still being read from disk is passed over, and costs those behind it
  * nothing. A row that has its adapters in memory but no room in bank or KV cache is passed over too, but only
  * `maxOvertakes` times: then nothing behind it is admitted, or read from disk, until the batch has drained enough. Since
- * whatever could not run alone is refused on arrival, every row gets its turn.
+ * whatever could not run alone is refused on arrival, every row gets its turn. That holds within one model: models share
+ * KV memory without a queue between them, so a busy one can keep a long row of another waiting.
  */
 import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors.js';
 import type { ErrorShape } from '../errors.js';

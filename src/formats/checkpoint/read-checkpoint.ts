@@ -160,7 +160,7 @@ function unusedTensors(stored: ReadonlyMap<string, StoredTensor>, expected: Read
 
 function missingTokenizer(otherFiles: readonly string[]): string[] {
   if (otherFiles.includes('tokenizer.json')) return [];
-  return ['There is no tokenizer.json: this model takes and gives token ids only.'];
+  return ['There is no tokenizer.json: requests for this model are refused. Import it again with one.'];
 }
 
 async function exists(file: string): Promise<boolean> {
