@@ -802,6 +802,35 @@ export class ModelLoadError extends EspalierError {
   }
 }
 
+/** An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. */
+export class AdapterLoadError extends EspalierError {
+  constructor(digest: string, cause: unknown) {
+    super(
+      {
+        code: 'adapter_load_failed',
+        status: 500,
+        message: `Adapter ${digest.slice(0, 12)} can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`,
+        details: { digest },
+      },
+      { cause },
+    );
+  }
+}
+
+/** A fault of the engine that has no error of its own. */
+export class EngineFailedError extends EspalierError {
+  constructor(cause: unknown) {
+    super(
+      {
+        code: 'engine_failed',
+        status: 500,
+        message: `The engine could not do what was asked: ${cause instanceof Error ? cause.message : String(cause)}`,
+      },
+      { cause },
+    );
+  }
+}
+
 export class ModelUnloadedError extends EspalierError {
   constructor(modelDigest: string) {
     super({

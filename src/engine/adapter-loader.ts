@@ -1,5 +1,5 @@
 /** Reads a PEFT adapter from the blob store and folds its scales in. */
-import { EspalierError, type ErrorShape, NonFiniteAdapterError } from '../errors.js';
+import { AdapterLoadError, EspalierError, type ErrorShape, NonFiniteAdapterError } from '../errors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { readAdapter } from '../formats/peft/read-adapter.js';
 import type { FoldedDelta } from '../lowrank/delta.js';
@@ -22,12 +22,5 @@ export async function loadAdapter(use: AdapterUse, config: ModelConfig): Promise
 
 /** Why a load failed, as the service is told. */
 export function loadFailure(use: AdapterUse, error: unknown): ErrorShape {
-  if (error instanceof EspalierError) return error.toShape();
-  const reason = error instanceof Error ? error.message : String(error);
-  return {
-    code: 'adapter_load_failed',
-    status: 500,
-    message: `Adapter ${use.digest} can't be loaded from ${use.weightsFile}: ${reason}`,
-    details: { digest: use.digest },
-  };
+  return (error instanceof EspalierError ? error : new AdapterLoadError(use.digest, error)).toShape();
 }

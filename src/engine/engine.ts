@@ -4,7 +4,14 @@
  *
  * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
  */
-import { EngineStoppingError, EspalierError, ModelLoadError, ModelUnloadedError, OverloadedError } from '../errors.js';
+import {
+  EngineFailedError,
+  EngineStoppingError,
+  EspalierError,
+  ModelLoadError,
+  ModelUnloadedError,
+  OverloadedError,
+} from '../errors.js';
 import type { ErrorShape } from '../errors.js';
 import { Lane } from './lane.js';
 import type { LaneTotals } from './lane.js';
@@ -253,7 +260,5 @@ function digestsOf(rows: readonly { adapters: readonly { digest: string }[] }[])
 }
 
 function shapeOf(error: unknown): ErrorShape {
-  if (error instanceof EspalierError) return error.toShape();
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'engine_failed', status: 500, message: `The engine could not do what was asked: ${message}` };
+  return (error instanceof EspalierError ? error : new EngineFailedError(error)).toShape();
 }
