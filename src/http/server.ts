@@ -15,8 +15,8 @@ import type { Lifecycle } from './lifecycle.js';
 const JSON_BYTES_PER_PROMPT_BYTE = 4;
 const JSON_BYTES_BESIDE_PROMPT = 64 * 1024;
 
-/** A route's path may hold a whole tree path, percent-encoded. */
-const MAX_PARAM_LENGTH = 2_048;
+/** A route's path may hold a whole tree path: 33 names of 64 characters, and between them slashes, percent-encoded. */
+const MAX_PARAM_LENGTH = 4_096;
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 

@@ -1,6 +1,6 @@
 /** The HTTP layer as the service sets it up, over routes of the test's own. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Body, Controller, Get, Module, Post, Query, type INestApplication } from '@nestjs/common';
+import { Body, Controller, Get, Module, Param, Post, Query, type INestApplication } from '@nestjs/common';
 import { APP_FILTER, APP_PIPE, NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
@@ -30,6 +30,11 @@ class Orchard {
   @Get('orders')
   list(@Query({ schema: Page }) page: z.infer<typeof Page>): unknown {
     return page;
+  }
+
+  @Get('trees/:path')
+  tree(@Param('path') path: string): unknown {
+    return { names: path.split('/').length };
   }
 
   @Get('secret-failure')
@@ -112,6 +117,13 @@ describe('validation', () => {
 
   it('names the parameter of a query', async () => {
     expect((await send('GET', '/orders?limit=many')).body.error).toMatchObject({ param: 'limit' });
+  });
+});
+
+describe('paths', () => {
+  it('may hold the longest path of a node, percent-encoded', async () => {
+    const path = Array.from({ length: 33 }, () => 'n'.repeat(64)).join('/');
+    expect((await send('GET', `/trees/${encodeURIComponent(path)}`)).body).toEqual({ names: 33 });
   });
 });
 
