@@ -14,7 +14,8 @@ export function prepare() {
   if (!installed()) {
     process.stdout.write('Installing packages …\n');
     // npm's own progress would scroll the line away that matters; what goes wrong is still printed.
-    npm(['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+    // With NODE_ENV=production npm would leave packages out, and they would be missing at every start.
+    npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
   }
   const sources = fingerprint(['src', 'prisma', 'package-lock.json', 'nest-cli.json', '.swcrc']);
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== sources) {
