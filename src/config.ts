@@ -1,7 +1,7 @@
 /** The environment, read once. Boot fails here, naming the variable, if a value makes no sense. */
 import { z } from 'zod';
 import { homedir } from 'node:os';
-import { resolve } from 'node:path';
+import { delimiter, resolve } from 'node:path';
 
 /** Injection token of the `Config`. */
 export const CONFIG = Symbol('CONFIG');
@@ -88,7 +88,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     host: e.ESPALIER_HOST,
     port: e.ESPALIER_PORT,
     dataFolder: absolute(e.ESPALIER_DATA),
-    importRoots: e.ESPALIER_IMPORT_ROOTS.split(':')
+    importRoots: e.ESPALIER_IMPORT_ROOTS.split(delimiter)
       .filter((folder) => folder !== '')
       .map(absolute),
     logLevel: e.ESPALIER_LOG_LEVEL,
