@@ -10,6 +10,9 @@ import { welcome } from './welcome.js';
 /** Beyond the grace period: for closing the database and the engine process. */
 const STOP_MARGIN_MS = 3_000;
 
+// Whoever read may be gone, with the terminal or with the pipe: that ends nothing, and hinders no orderly end.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
+
 await main();
 
 async function main(): Promise<void> {

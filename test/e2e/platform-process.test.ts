@@ -157,6 +157,16 @@ describe('a start', () => {
     expect(await serves(service)).toBe(true);
   });
 
+  it('whose output nobody reads any more ends in order all the same', async () => {
+    const { service } = await prepare();
+    const child = spawn(process.execPath, [MAIN], { env: service.env, stdio: ['ignore', 'pipe', 'ignore'] });
+    await once(child.stdout, 'data');
+    child.stdout.destroy();
+    child.kill('SIGTERM');
+    expect(await once(child, 'exit')).toEqual([0, null]);
+    expect(await readdir(service.dataFolder)).not.toContain('lock');
+  });
+
   /** npm, its shell if it keeps one, and the service, as `npm start` makes them, without building anything. */
   async function underNpm(service: TestService): Promise<ChildProcess> {
     const project = join(service.dataFolder, 'project');
