@@ -31,7 +31,8 @@ const RANK = flag('rank', 8);
 const LIMITS: EngineLimits = {
   maxRows: ROWS,
   maxWaiting: ROWS,
-  prefillChunkTokens: ROWS * PROMPT,
+  // As the service has it.
+  prefillChunkTokens: 128,
   kvBudgetBytes: 2 ** 30,
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,

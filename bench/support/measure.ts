@@ -23,8 +23,11 @@ export function quantile(samples: Float64Array, q: number): number {
   return sorted[Math.max(0, Math.ceil(sorted.length * q) - 1)] ?? NaN;
 }
 
+/** Of an even number, the mean of the middle two. */
 export function median(samples: readonly number[]): number {
-  return quantile(Float64Array.from(samples), 0.5);
+  const sorted = Float64Array.from(samples).sort();
+  const middle = (sorted.length - 1) / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle)] ?? NaN)) / 2;
 }
 
 export function collectGarbage(): void {
