@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { InvalidApiKeyError } from '../errors.js';
+import { InvalidApiKeyError, RouteNotFoundError } from '../errors.js';
+import { path } from '../http/known-errors.js';
 import type { ApiKeys } from './api-keys.js';
 
 const BEARER = /^Bearer +(\S+) *$/i;
@@ -7,7 +8,8 @@ const BEARER = /^Bearer +(\S+) *$/i;
 /** Finds out who calls before any of the body is read, so that strangers can't make the service read and parse. */
 export function authenticateRequests(fastify: FastifyInstance, keys: ApiKeys): void {
   fastify.addHook('onRequest', async (request) => {
-    if (request.is404 || request.routeOptions.config.public === true) return;
+    if (request.is404) throw new RouteNotFoundError(request.method, path(request));
+    if (request.routeOptions.config.public === true) return;
     const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
     const caller = key === undefined ? null : await keys.callerOf(key);
     if (!caller) throw new InvalidApiKeyError(key !== undefined);

@@ -97,6 +97,9 @@ describe('a bad request', () => {
 
   it('for a route that isn’t there says so', async () => {
     expect(await refusal('/v1/nowhere', {})).toMatchObject({ status: 404, code: 'route_not_found' });
+    // Before the body is read: strangers can't have it parsed.
+    const unread = { key: null, body: '{"model":', headers: { 'content-type': 'application/json' } };
+    expect(await refusal('/v1/nowhere', unread)).toMatchObject({ status: 404, code: 'route_not_found' });
   });
 
   it('is found in the log by the id that the answer carries', async () => {
