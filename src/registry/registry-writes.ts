@@ -40,7 +40,8 @@ export class RegistryWrites {
       } catch (error) {
         this.logger.error({ err: error }, 'a committed change did not fit the tree, which is read anew');
         this.#inDoubt = true;
-        await this.#settle();
+        // It is committed, whatever comes of this: whoever took it for failed would remove its files.
+        await this.#settle().catch(() => this.#settleLater());
       }
       return result;
     });
