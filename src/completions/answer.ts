@@ -33,7 +33,8 @@ export async function sendJson(reply: FastifyReply, answer: Answer): Promise<voi
     const choice = choices[delta.index];
     if (!choice) continue;
     choice.text += delta.text;
-    choice.tokens.push(...delta.tokens);
+    // One by one: an echoed prompt may be more than a call takes arguments.
+    for (const token of delta.tokens) choice.tokens.push(token);
     choice.finish = delta.finish;
   }
   // The client is gone: there is nobody to answer.

@@ -1,7 +1,7 @@
 import { jest } from '@jest/globals';
 import type { FastifyReply } from 'fastify';
 import type { Readable } from 'node:stream';
-import { sendStream, type Answer } from '../../../src/completions/answer.js';
+import { sendJson, sendStream, type Answer } from '../../../src/completions/answer.js';
 import type { ChoiceDelta } from '../../../src/completions/choice.js';
 
 const delta: ChoiceDelta = { index: 0, text: 'Le', tokens: [], finish: null };
@@ -35,4 +35,20 @@ test('nor does one that leaves before the first event is read', async () => {
   const reply = { header: () => reply, send: (events: Readable) => events.destroy() };
   await sendStream(reply as unknown as FastifyReply, answer, options);
   await ended;
+});
+
+test('a long prompt is echoed with all its tokens', async () => {
+  const token = { token: 1, logprob: -1, top: [], offset: 0 };
+  async function* deltas(): AsyncGenerator<ChoiceDelta> {
+    yield await Promise.resolve({ ...delta, tokens: Array.from({ length: 300_000 }, () => token), finish: 'stop' });
+  }
+  const { answer } = unfinished(new AbortController().signal);
+  const format = {
+    object: 'text_completion',
+    choice: ({ tokens }: { tokens: unknown[] }) => ({ count: tokens.length }),
+  };
+  let sent: unknown;
+  const reply = { send: (body: unknown) => (sent = body) };
+  await sendJson(reply as unknown as FastifyReply, { ...answer, format, deltas: deltas() } as unknown as Answer);
+  expect(sent).toMatchObject({ choices: [{ count: 300_000 }] });
 });
