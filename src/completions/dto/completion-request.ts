@@ -10,7 +10,12 @@ export const completionRequest = z
     ...generationFields,
     /** A text, a list of token ids, or several of either: each is completed by itself. */
     prompt: z
-      .union([z.string(), tokens, z.array(z.string()).min(1).max(MAX_PROMPTS), z.array(tokens).min(1).max(MAX_PROMPTS)])
+      .union(
+        [z.string(), tokens, z.array(z.string()).min(1).max(MAX_PROMPTS), z.array(tokens).min(1).max(MAX_PROMPTS)],
+        {
+          error: `A text, a list of token ids, or a list of 1 to ${MAX_PROMPTS} of either is expected.`,
+        },
+      )
       .nullish(),
     echo: z.boolean().nullish(),
     /** How many alternatives to report with each token. */

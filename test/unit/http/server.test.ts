@@ -37,6 +37,11 @@ class Orchard {
     return { names: path.split('/').length };
   }
 
+  @Post('harvest')
+  harvest(): unknown {
+    return { done: true };
+  }
+
   @Get('secret-failure')
   fail(): never {
     throw new Error('password=hunter2');
@@ -130,7 +135,7 @@ describe('paths', () => {
 describe('bodies', () => {
   const refusals: [string, string | Uint8Array<ArrayBuffer>, number, string][] = [
     ['no JSON', '{"fruit":', 400, 'invalid_json'],
-    ['nothing', '', 400, 'invalid_json'],
+    ['nothing', '', 400, 'invalid_request'],
     ['bytes that are no UTF-8', Uint8Array.of(0x22, 0xff, 0x22), 400, 'invalid_json'],
     ['1 MB of opening brackets', '['.repeat(1024 * 1024), 400, 'json_too_deep'],
     ['1 MB of nested objects', '{"a":'.repeat(200_000), 400, 'json_too_deep'],
@@ -142,6 +147,15 @@ describe('bodies', () => {
     expect(answer.status).toBe(status);
     expect(answer.body.error?.code).toBe(code);
     expect(await order({ fruit: 'pear' })).toMatchObject({ status: 201 });
+  });
+
+  it('may be left out where none is needed, whatever type is announced', async () => {
+    const json = { 'content-type': 'application/json' };
+    expect(await send('POST', '/harvest', undefined, json)).toMatchObject({ status: 201, body: { done: true } });
+    expect(await send('POST', '/orders', undefined, json)).toMatchObject({
+      status: 400,
+      body: { error: { code: 'invalid_request' } },
+    });
   });
 
   it('may hold brackets, quotes and backslashes in strings', async () => {
