@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 import torch
-from peft import get_peft_model, get_peft_model_state_dict
+from peft import PeftModel, get_peft_model, get_peft_model_state_dict
 from safetensors.torch import save_file
 from tokenizers import Tokenizer
 
@@ -32,6 +32,7 @@ def main() -> None:
     arguments.add_argument("--only", nargs="*", default=list(ADAPTERS), help="paths below the root")
     arguments.add_argument("--steps", type=int, help="instead of each adapter's own number")
     arguments.add_argument("--lr", type=float, default=3e-3)
+    arguments.add_argument("--further", action="store_true", help="train what is there on, instead of from nothing")
     options = arguments.parse_args()
 
     tokenizer = Tokenizer.from_file(str(options.demo / "base" / "tokenizer.json"))
@@ -39,13 +40,17 @@ def main() -> None:
         shape = ADAPTERS[path]
         parent, _, _ = path.rpartition("/")
         torch.manual_seed(0)
-        model = get_peft_model(load(parent, options.demo), shape.config())
+        base = load(parent, options.demo)
+        if options.further:
+            model = PeftModel.from_pretrained(base, options.demo / "adapters" / path, is_trainable=True)
+        else:
+            model = get_peft_model(base, shape.config())
         stream = encode_books(tokenizer, training_texts(options.novels, path))
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         print(f"{path} on {parent or 'the base'}: {trained:,} parameters; {len(stream):,} tokens", flush=True)
         fit(
             model,
-            Windows([(1.0, stream)], seed=1),
+            Windows([(1.0, stream)], seed=2 if options.further else 1),
             options.steps or shape.steps,
             passes=2,
             lr=options.lr,
