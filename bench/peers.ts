@@ -133,7 +133,7 @@ function report(): void {
   const compared = new Set(CASES.flatMap(({ ours, theirs }) => [ours, ...theirs]));
   for (const name of measured) if (!compared.has(name)) throw new Error(`No case compares ${name} with anything.`);
   process.stdout.write(
-    `${describeShape(SHAPE)}\nfloat32, ${LIMITS.threads} threads, ${PROMPT} prompt tokens and ${TOKENS} new ones a row, tokens/s\n\n`,
+    `${describeShape(SHAPE)}\nfloat32, threads: ${LIMITS.threads}, ${PROMPT} prompt tokens and ${TOKENS} new ones a row, tokens/s\n\n`,
   );
   printTable(
     CASES.map(({ title, ours, theirs }) => {
