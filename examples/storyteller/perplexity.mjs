@@ -63,7 +63,7 @@ for (const [own, name] of Object.entries(TEXTS)) {
   const { tokens, values } = await perplexities(readFileSync(join(here, 'heldout', `${name}.txt`), 'utf8'));
   const at = (path) => values[paths.indexOf(path)];
   const cells = paths.map((path) => (path === own ? `**${at(path).toFixed(1)}**` : at(path).toFixed(1)));
-  const parent = own.slice(0, own.lastIndexOf('/'));
+  const parent = own.split('/').slice(0, -1).join('/');
   const gain = parent === '' ? '' : `${(100 * (at(own) / at(parent) - 1)).toFixed(1)} %`.replace('-', '−');
   console.log(`| ${name} | ${tokens} | ${cells.join(' | ')} | ${gain} |`);
 }
