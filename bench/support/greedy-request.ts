@@ -1,5 +1,5 @@
 /** What a benchmark asks of the engine: greedy tokens, as many as it says, that nothing ends early. */
-import type { AdapterUse, GenerationRequest, ModelSource } from '../../src/engine/protocol.js';
+import { GREEDY, type AdapterUse, type GenerationRequest, type ModelSource } from '../../src/engine/protocol.js';
 import { RandomNumbers } from './random-numbers.js';
 
 let requests = 0;
@@ -19,17 +19,7 @@ export function greedyRequest(
     maxTokens,
     stopTokenIds: [],
     minTokens: 0,
-    sampling: {
-      temperature: 0,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: {},
-      seed: null,
-    },
+    sampling: GREEDY,
     logprobs: null,
     scoreFrom: null,
   };

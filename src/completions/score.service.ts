@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
-import type { TokenLogprob } from '../engine/protocol.js';
+import { GREEDY, type TokenLogprob } from '../engine/protocol.js';
 import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
 import { RequestTraces } from '../observability/request-traces.js';
 import { tokenText } from '../tokenization/detokenizer.js';
@@ -12,18 +12,6 @@ import { clientSignal } from './client-signal.js';
 import type { PathScore, ScoreAnswer, ScoreRequest } from './dto/score-request.js';
 import { finite } from './logprobs.js';
 import { ServedModels, type ServedModel } from './served-models.js';
-
-const NO_SAMPLING = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: {},
-  seed: null,
-};
 
 interface ScoredText {
   tokens: number[];
@@ -137,7 +125,7 @@ export class ScoreService {
         maxTokens: 0,
         stopTokenIds: [],
         minTokens: 0,
-        sampling: NO_SAMPLING,
+        sampling: GREEDY,
         logprobs: 0,
         scoreFrom: from,
       };

@@ -46,6 +46,19 @@ export interface SamplingParams {
   seed: number | null;
 }
 
+/** The likeliest token each time, as the model says it. */
+export const GREEDY: Readonly<SamplingParams> = Object.freeze({
+  temperature: 0,
+  topK: 0,
+  topP: 1,
+  minP: 0,
+  repetitionPenalty: 1,
+  presencePenalty: 0,
+  frequencyPenalty: 0,
+  logitBias: {},
+  seed: null,
+});
+
 export interface GenerationRequest {
   /** Unique in the service. */
   id: string;

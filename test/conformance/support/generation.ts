@@ -1,18 +1,6 @@
 /** What a path's greedy generation looks like as a request, and how its outputs are gathered. */
-import type { GenerationRequest, RowOutput, TokenLogprob } from '../../../src/engine/protocol.js';
+import { GREEDY, type GenerationRequest, type RowOutput, type TokenLogprob } from '../../../src/engine/protocol.js';
 import type { Expectation, GoldenCase } from './golden.js';
-
-export const GREEDY: GenerationRequest['sampling'] = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: {},
-  seed: null,
-};
 
 /** The prompt and the greedy continuation of an expectation, with the log-probabilities of both. */
 export function greedyRequest(golden: GoldenCase, expectation: Expectation): GenerationRequest {

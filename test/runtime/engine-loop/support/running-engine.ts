@@ -1,12 +1,13 @@
 /** A real engine in this process, with what it put out collected by request. */
 import { Engine } from '../../../../src/engine/engine.js';
-import type {
-  AdapterUse,
-  EngineEvent,
-  EngineLimits,
-  EngineStats,
-  GenerationRequest,
-  RowOutput,
+import {
+  GREEDY,
+  type AdapterUse,
+  type EngineEvent,
+  type EngineLimits,
+  type EngineStats,
+  type GenerationRequest,
+  type RowOutput,
 } from '../../../../src/engine/protocol.js';
 import type { ErrorShape } from '../../../../src/errors.js';
 
@@ -97,17 +98,7 @@ export function request(
     maxTokens: 8,
     stopTokenIds: [],
     minTokens: 0,
-    sampling: {
-      temperature: 0,
-      topK: 0,
-      topP: 1,
-      minP: 0,
-      repetitionPenalty: 1,
-      presencePenalty: 0,
-      frequencyPenalty: 0,
-      logitBias: {},
-      seed: null,
-    },
+    sampling: GREEDY,
     logprobs: null,
     scoreFrom: null,
     ...more,
