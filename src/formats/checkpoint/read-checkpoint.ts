@@ -1,18 +1,13 @@
 /** A Hugging Face folder → its config, where its tensors lie, and what else belongs to it. No weight is read. */
-import { access, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import {
-  InvalidFileError,
-  isMissingFile,
-  MissingTensorError,
-  TensorShapeError,
-  UnsupportedConfigError,
-} from '../../errors.js';
+import { InvalidFileError, MissingTensorError, TensorShapeError, UnsupportedConfigError } from '../../errors.js';
 import { readJsonFile, shorten } from '../json.js';
 import { isWeightDtype, WEIGHT_DTYPES } from '../safetensors/dtype.js';
 import { maxDifference } from '../safetensors/compare.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import { EMBEDDING, expectedTensors, LM_HEAD } from './expected-tensors.js';
+import { fileExists } from './file-exists.js';
 import type { ModelConfig } from './model-config.js';
 import { CONFIG_FILE, parseModelConfig } from './parse-model-config.js';
 import type { TensorLocation } from './tensor-location.js';
@@ -71,7 +66,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     weightBytes += tensor.end - tensor.begin;
   }
   const otherFiles: string[] = [];
-  for (const name of OTHER_FILES) if (await exists(join(folder, name))) otherFiles.push(name);
+  for (const name of OTHER_FILES) if (await fileExists(join(folder, name))) otherFiles.push(name);
   return {
     folder,
     config,
@@ -161,14 +156,4 @@ function unusedTensors(stored: ReadonlyMap<string, StoredTensor>, expected: Read
 function missingTokenizer(otherFiles: readonly string[]): string[] {
   if (otherFiles.includes('tokenizer.json')) return [];
   return ['There is no tokenizer.json: requests for this model are refused. Import it again with one.'];
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch (error) {
-    if (isMissingFile(error)) return false;
-    throw error;
-  }
 }

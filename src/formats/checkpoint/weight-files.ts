@@ -1,11 +1,11 @@
 /** Which safetensors files a checkpoint has, and which tensor lies in which: one file, or shards with an index. */
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { InvalidFileError, isMissingFile } from '../../errors.js';
+import { InvalidFileError } from '../../errors.js';
 import { readJsonFile, shorten } from '../json.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import type { TensorEntry } from '../safetensors/header.js';
+import { fileExists } from './file-exists.js';
 
 const SINGLE_FILE = 'model.safetensors';
 export const INDEX_FILE = 'model.safetensors.index.json';
@@ -28,12 +28,12 @@ export interface WeightFiles {
 
 /** Reads the headers only. Where there are both, the single file wins, as in transformers. */
 export async function readWeightFiles(folder: string): Promise<WeightFiles> {
-  if (await exists(join(folder, SINGLE_FILE))) {
+  if (await fileExists(join(folder, SINGLE_FILE))) {
     const tensors = new Map<string, StoredTensor>();
     for (const tensor of await header(folder, SINGLE_FILE)) tensors.set(tensor.name, { ...tensor, file: SINGLE_FILE });
     return { files: [SINGLE_FILE], tensors };
   }
-  if (await exists(join(folder, INDEX_FILE))) return readShards(folder);
+  if (await fileExists(join(folder, INDEX_FILE))) return readShards(folder);
   throw new InvalidFileError(
     SINGLE_FILE,
     `is missing, and so is ${INDEX_FILE}. Save the checkpoint as safetensors: save_pretrained(folder, safe_serialization=True)`,
@@ -72,14 +72,4 @@ async function header(folder: string, name: string): Promise<TensorEntry[]> {
   const file = await SafetensorsFile.open(join(folder, name), name);
   await file.close();
   return [...file.tensors.values()];
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    await access(file);
-    return true;
-  } catch (error) {
-    if (isMissingFile(error)) return false;
-    throw error;
-  }
 }

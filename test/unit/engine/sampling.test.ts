@@ -1,20 +1,10 @@
 import fc from 'fast-check';
 import { argmax, largest, logSumExp, tokenLogprob } from '../../../src/engine/logprobs.js';
-import type { SamplingParams } from '../../../src/engine/protocol.js';
+import { GREEDY, type SamplingParams } from '../../../src/engine/protocol.js';
 import { randomNumbers } from '../../../src/engine/random.js';
 import { Sampler, type TokenHistory } from '../../../src/engine/sampling.js';
 
-const PLAIN: SamplingParams = {
-  temperature: 1,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: {},
-  seed: null,
-};
+const PLAIN: SamplingParams = { ...GREEDY, temperature: 1 };
 const NOTHING: TokenHistory = { seen: new Set(), generated: new Map() };
 
 /** Probabilities after all cuts, by sorting: [vocab], 0 where a token is cut. */

@@ -1,16 +1,4 @@
-import type { AdapterUse, GenerationRequest, SamplingParams } from '../../../../src/engine/protocol.js';
-
-export const GREEDY: SamplingParams = {
-  temperature: 0,
-  topK: 0,
-  topP: 1,
-  minP: 0,
-  repetitionPenalty: 1,
-  presencePenalty: 0,
-  frequencyPenalty: 0,
-  logitBias: {},
-  seed: 1,
-};
+import { GREEDY, type AdapterUse, type GenerationRequest } from '../../../../src/engine/protocol.js';
 
 export function adapter(digest: string, rank: number): AdapterUse {
   return { digest, rank, weight: 1, configFile: `${digest}.json`, weightsFile: `${digest}.safetensors` };
