@@ -17,17 +17,33 @@ export function concatenate(deltas: readonly LowRankDelta[]): LowRankDelta {
   }
   const rank = deltas.reduce((sum, delta) => sum + delta.rank, 0);
   const a = new Float32Array(rank * inFeatures);
-  const b = new Float32Array(outFeatures * rank);
   let start = 0;
   for (const delta of deltas) {
     a.set(delta.a, start * inFeatures);
-    for (let out = 0; out < outFeatures; out++) {
-      for (let r = 0; r < delta.rank; r++) {
-        // Inside: delta.b is [out, delta.rank].
-        b[out * rank + start + r] = delta.scale * (delta.b[out * delta.rank + r] as number);
-      }
-    }
     start += delta.rank;
   }
-  return { rank, inFeatures, outFeatures, a, b, scale: 1 };
+  return { rank, inFeatures, outFeatures, a, b: concatenateColumns(deltas, outFeatures), scale: 1 };
+}
+
+/**
+ * [s_1 B_1, …, s_k B_k], for as many rows of each B as are given: b: [rows, rank] → [rows, sum of ranks]. The product
+ * with the scale is rounded once.
+ */
+export function concatenateColumns(
+  parts: readonly Pick<LowRankDelta, 'rank' | 'b' | 'scale'>[],
+  rows: number,
+): Float32Array {
+  const width = parts.reduce((sum, { rank }) => sum + rank, 0);
+  const columns = new Float32Array(rows * width);
+  let start = 0;
+  for (const { rank, b, scale } of parts) {
+    for (let row = 0; row < rows; row++) {
+      for (let r = 0; r < rank; r++) {
+        // Inside: b is [rows, rank].
+        columns[row * width + start + r] = scale * (b[row * rank + r] as number);
+      }
+    }
+    start += rank;
+  }
+  return columns;
 }
