@@ -169,6 +169,44 @@ export class ShuttingDownError extends EspalierError {
   }
 }
 
+// --- GraphQL ----------------------------------------------------------------------------------------------------
+
+/** The document is none that can be parsed. */
+export class GraphqlSyntaxError extends EspalierError {
+  constructor(message: string) {
+    super({ code: 'graphql_syntax', status: 400, message });
+  }
+}
+
+/** The document, its variables or the choice of operation don't fit the schema. */
+export class GraphqlInvalidError extends EspalierError {
+  constructor(message: string) {
+    super({ code: 'graphql_invalid', status: 400, message });
+  }
+}
+
+export class GraphqlLimitError extends EspalierError {
+  constructor(limit: 'depth' | 'cost' | 'aliases' | 'directives' | 'tokens', allowed: number, found?: number) {
+    const has = found === undefined ? '' : ` It has ${found}.`;
+    super({
+      code: 'graphql_limit',
+      status: 400,
+      message: `The operation is over the limit for ${limit}, which is ${allowed}.${has} Ask for less at once.`,
+      details: { limit, allowed, ...(found === undefined ? {} : { found }) },
+    });
+  }
+}
+
+export class IntrospectionOffError extends EspalierError {
+  constructor() {
+    super({
+      code: 'introspection_off',
+      status: 400,
+      message: 'Introspection is off here. The schema is the file schema.graphql of the release.',
+    });
+  }
+}
+
 // --- tokenization -------------------------------------------------------------------------------------------------
 
 export class PromptTooLargeError extends EspalierError {
@@ -309,6 +347,68 @@ export class NodeNotFoundError extends EspalierError {
       status: 404,
       message: `There is no node "${clip(id)}". Name it by its id or by its path.`,
       details: { node: clip(id) },
+    });
+  }
+}
+
+/** The path leads over a redirect, and says something of a node that is no longer on the way. */
+export class RedirectedSegmentError extends EspalierError {
+  constructor(path: string, segment: string, now: string) {
+    super({
+      code: 'redirected_segment',
+      status: 409,
+      message: `"${clip(path)}" has moved to "${now}", where the weight or revision of "${segment}" has no node to apply to. Name the new path.`,
+      param: 'path',
+      details: { path: clip(path), movedTo: now },
+    });
+  }
+}
+
+/** A key that is bound to a subtree takes what lies above as it is. */
+export class AncestorOverrideError extends EspalierError {
+  constructor(segment: string) {
+    super({
+      code: 'ancestor_override',
+      status: 403,
+      message: `"${segment}" lies above the subtree of this key, which may give it no weight and no revision. Leave ":" and "@" out there.`,
+      param: 'path',
+    });
+  }
+}
+
+export class NodeArchivedError extends EspalierError {
+  constructor(path: string, archived: string) {
+    const which = path === archived ? 'it was archived' : `"${archived}" above it was archived`;
+    super({
+      code: 'node_archived',
+      status: 409,
+      message: `"${path}" is put away: ${which}. Restore it first.`,
+      param: 'path',
+      details: { path, archived },
+    });
+  }
+}
+
+export class RevisionRecalledError extends EspalierError {
+  constructor(path: string, number: number) {
+    super({
+      code: 'revision_recalled',
+      status: 410,
+      message: `Revision ${number} of "${path}" was recalled and is no longer served. Name another, or leave the "@" out.`,
+      param: 'path',
+      details: { path, revision: number },
+    });
+  }
+}
+
+/** Somebody else changed it first. `current`: how it is now. */
+export class VersionConflictError extends EspalierError {
+  constructor(what: string, expected: number, version: number, current: unknown) {
+    super({
+      code: 'version_conflict',
+      status: 412,
+      message: `${what} is at version ${version}, and the request was made for version ${expected}: somebody changed it in between. Look at it as it is now, and send the change again with version ${version}.`,
+      details: { version, expectedVersion: expected, current },
     });
   }
 }
