@@ -32,7 +32,7 @@ export function concatenate(deltas: readonly LowRankDelta[]): LowRankDelta {
 export function concatenateColumns(
   parts: readonly Pick<LowRankDelta, 'rank' | 'b' | 'scale'>[],
   rows: number,
-): Float32Array {
+): Float32Array<ArrayBuffer> {
   const width = parts.reduce((sum, { rank }) => sum + rank, 0);
   const columns = new Float32Array(rows * width);
   let start = 0;

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { copyFile, mkdir, open, readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { SafetensorsFile } from '../../src/formats/safetensors/safetensors-file.js';
 import type { TensorToWrite } from '../../src/formats/safetensors/write-safetensors.js';
 import type { NodeDto } from '../../src/registry/dto/node.dto.js';
 import type { Page } from '../../src/registry/dto/page.js';
@@ -24,6 +25,24 @@ afterAll(() => registry.remove());
 const revisions = async (path: string) =>
   (await registry.get<Page<RevisionDto>>(`/nodes/${encodeURIComponent(path)}/revisions`)).data;
 const resolve = (path: string) => registry.get<ResolutionDto>(`/resolve?path=${encodeURIComponent(path)}`);
+
+/** ‖s·B·A‖_F of a pushed folder's module, by the definition. */
+async function denseNorm(folder: string, module: string, scale: number): Promise<number> {
+  const file = await SafetensorsFile.open(join(folder, 'adapter_model.safetensors'));
+  const a = await file.readFloat32(`base_model.model.${module}.lora_A.weight`);
+  const b = await file.readFloat32(`base_model.model.${module}.lora_B.weight`);
+  const [rank = 0, inFeatures = 0] = file.tensors.get(`base_model.model.${module}.lora_A.weight`)?.shape ?? [];
+  await file.close();
+  let sum = 0;
+  for (let row = 0; row < b.length; row += rank) {
+    for (let column = 0; column < inFeatures; column++) {
+      let value = 0;
+      for (let r = 0; r < rank; r++) value += b[row + r]! * a[r * inFeatures + column]!;
+      sum += (scale * value) ** 2;
+    }
+  }
+  return Math.sqrt(sum);
+}
 
 /** SHA-256 of all blobs, and what else lies there. */
 async function blobs(): Promise<string[]> {
@@ -46,7 +65,9 @@ describe('a pushed adapter', () => {
       isHead: true,
       unchanged: false,
     });
-    expect(body.targets['model.layers.1.mlp.down_proj']).toEqual({ rank: 3, scale: 4 / 3 });
+    const target = body.targets['model.layers.1.mlp.down_proj'];
+    expect(target).toMatchObject({ rank: 3, scale: 4 / 3 });
+    expect(target?.norm).toBeCloseTo(await denseNorm(folder, 'model.layers.1.mlp.down_proj', 4 / 3), 9);
     const resolved = await resolve('tiny/first');
     expect(resolved.steps).toHaveLength(1);
     expect(resolved.steps[0]).toMatchObject({

@@ -28,6 +28,11 @@ export interface AdapterKeys {
   baseCopies: Map<string, string>;
 }
 
+/** The key that PEFT gives one half of a module's delta. */
+export function adapterKey(module: string, half: 'A' | 'B'): string {
+  return `${PREFIX}${module}.lora_${half}.weight`;
+}
+
 export function sortKeys(keys: Iterable<string>): AdapterKeys {
   const halves: AdapterKeys['halves'] = new Map();
   const baseCopies: AdapterKeys['baseCopies'] = new Map();

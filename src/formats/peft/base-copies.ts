@@ -8,7 +8,7 @@ import { EMBEDDING, LM_HEAD } from '../checkpoint/expected-tensors.js';
 import { readWeightFiles } from '../checkpoint/weight-files.js';
 import { maxDifference } from '../safetensors/compare.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
-import type { AdapterBase } from './read-adapter.js';
+import type { AdapterBase } from './open-adapter.js';
 
 /** Rounding to BF16, for a base that was loaded narrower than it is stored. Relative to the value. */
 const ROUNDING = 2 ** -8;

@@ -48,7 +48,7 @@ export class SafetensorsFile {
   }
 
   /** Values of a tensor, row-major, whatever it is stored as (F32, F16 or BF16): all, or `count` from `first` on. */
-  async readFloat32(name: string, first = 0, count = this.elements(name) - first): Promise<Float32Array> {
+  async readFloat32(name: string, first = 0, count = this.elements(name) - first): Promise<Float32Array<ArrayBuffer>> {
     const { dtype, begin } = this.#entry(name);
     if (!isWeightDtype(dtype)) {
       const known = WEIGHT_DTYPES.join(', ');

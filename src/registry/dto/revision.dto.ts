@@ -29,7 +29,15 @@ export const promoteBody = z.strictObject({ revision: revisionReference });
 export type Promote = z.infer<typeof promoteBody>;
 
 /** By PEFT module name. */
-const targetsSchema = z.record(z.string(), z.object({ rank: z.number(), scale: z.number() }));
+export const targetsSchema = z.record(
+  z.string(),
+  z.object({
+    rank: z.number(),
+    scale: z.number(),
+    /** ‖ΔW‖_F; null for revisions that are older than this number, or too large for it. */
+    norm: z.number().nullable().default(null),
+  }),
+);
 
 export const revisionSchema = z.object({
   id: z.string(),
