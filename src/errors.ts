@@ -207,6 +207,29 @@ export class IntrospectionOffError extends EspalierError {
   }
 }
 
+export class TooManySubscriptionsError extends EspalierError {
+  constructor(limit: number) {
+    super({
+      code: 'too_many_subscriptions',
+      status: 429,
+      message: `A connection carries at most ${limit} subscriptions. End one, or open another connection.`,
+      details: { limit },
+    });
+  }
+}
+
+/** The subscriber reads more slowly than the registry changes. */
+export class SubscriptionOverflowError extends EspalierError {
+  constructor(limit: number) {
+    super({
+      code: 'subscription_overflow',
+      status: 429,
+      message: `Over ${limit} changes waited to be read, and the subscription was ended. Subscribe again, and read what there is now.`,
+      details: { limit },
+    });
+  }
+}
+
 // --- tokenization -------------------------------------------------------------------------------------------------
 
 export class PromptTooLargeError extends EspalierError {
@@ -307,6 +330,17 @@ export class MissingScopeError extends EspalierError {
       status: 403,
       message: `This needs a key with scope ${needed.join(' or ')}; the one given has ${held.join(', ')}.`,
       details: { needed, held },
+    });
+  }
+}
+
+export class SubtreeKeyError extends EspalierError {
+  constructor() {
+    super({
+      code: 'subtree_key',
+      status: 403,
+      message:
+        'This key is bound to a subtree, and the request concerns the registry as a whole. Use a key without one.',
     });
   }
 }
