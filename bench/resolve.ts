@@ -32,6 +32,8 @@ function* nodes(): Generator<NodeRecord> {
       policy: i % 50 === 0 ? 'follow' : 'pinned',
       disabled: false,
       detached: false,
+      archived: false,
+      version: 1,
       headId: i === 0 ? null : id('revision', i * 3),
     };
   }
@@ -51,6 +53,8 @@ function* revisions(): Generator<RevisionRecord> {
         bytes: 1_000_000,
         configBlob: digest('config', key),
         weightsBlob: digest('weights', key),
+        recalled: false,
+        fallbackId: null,
       };
     }
   }

@@ -1,9 +1,10 @@
 import { Module, type DynamicModule } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { AccessGuard } from './access/access.guard.js';
 import { CompletionsModule } from './completions/completions.module.js';
 import { ErrorFilter } from './http/error-filter.js';
 import { validationPipe } from './http/validation.js';
+import { VersionTag } from './http/version-tag.js';
 import { LOGGER } from './logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { PlatformModule, type Platform } from './platform.module.js';
@@ -12,6 +13,7 @@ import { RegistryModule } from './registry/registry.module.js';
 @Module({
   providers: [
     { provide: APP_GUARD, useClass: AccessGuard },
+    { provide: APP_INTERCEPTOR, useClass: VersionTag },
     { provide: APP_PIPE, useFactory: validationPipe },
     { provide: APP_FILTER, useFactory: (logger: Platform['logger']) => new ErrorFilter(logger), inject: [LOGGER] },
   ],

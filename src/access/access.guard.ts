@@ -1,7 +1,7 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyRequest } from 'fastify';
 import { InvalidApiKeyError, MissingScopeError } from '../errors.js';
+import { requestOf } from './request-context.js';
 import { mayUse, SCOPES, type Scope } from './scope.js';
 
 /** Lets a request through whose key has a scope that the route asks for. */
@@ -14,7 +14,7 @@ export class AccessGuard implements CanActivate {
   }
 
   canActivate(context: ExecutionContext): boolean {
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const request = requestOf(context);
     if (request.routeOptions.config.public === true) return true;
     if (!request.caller) throw new InvalidApiKeyError(false);
     const declared = this.#reflector.getAllAndOverride<readonly Scope[] | undefined>(SCOPES, [

@@ -61,9 +61,18 @@ export class ApiKeys {
   async #read(): Promise<void> {
     const rows = await this.#database.client.apiKey.findMany({ where: { revokedAt: null } });
     this.#known = new Map(
-      rows.map(({ id, name, prefix, hash, scopes }) => [
+      rows.map(({ id, name, prefix, hash, scopes, subtreeId, requestsPerMinute, tokensPerMinute }) => [
         prefix,
-        { hash: Buffer.from(hash, 'hex'), caller: { keyId: id, keyName: name, scopes } },
+        {
+          hash: Buffer.from(hash, 'hex'),
+          caller: {
+            keyId: id,
+            keyName: name,
+            scopes,
+            subtree: subtreeId,
+            limits: { requestsPerMinute, tokensPerMinute },
+          },
+        },
       ]),
     );
     this.#readAt = Date.now();

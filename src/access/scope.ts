@@ -1,15 +1,25 @@
 /** Who may call a route. A route that says nothing needs `admin`. */
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
+import { SubtreeKeyError } from '../errors.js';
 
-/** `infer` generates and scores, `read` and `write` are for the registry, `admin` may do all. */
-export type Scope = 'infer' | 'read' | 'write' | 'admin';
+/**
+ * `infer` generates and scores; `read` and `write` are for the registry; `promote` decides what is served (heads,
+ * protected aliases, recalls); `metrics` reads /metrics; `admin` may do all. `write` and `promote` include `read`.
+ */
+export const ALL_SCOPES = ['infer', 'read', 'write', 'promote', 'metrics', 'admin'] as const;
+export type Scope = (typeof ALL_SCOPES)[number];
 
 /** Who sent a request. */
 export interface Caller {
-  keyId: string;
+  /** Null: the service itself. */
+  keyId: string | null;
   keyName: string;
   scopes: readonly string[];
+  /** Id of the node at and below which the key is good; null: everywhere. */
+  subtree: string | null;
+  /** Null: none. */
+  limits: { requestsPerMinute: number | null; tokensPerMinute: number | null };
 }
 
 declare module 'fastify' {
@@ -38,6 +48,12 @@ export function mayUse(caller: Caller, needed: readonly Scope[]): boolean {
   return needed.some((scope) => grants(caller.scopes, scope));
 }
 
+/** Refuses a key that is bound to a subtree where what it asks for concerns the registry as a whole. */
+export function requireWholeRegistry({ caller }: { caller: Caller }): void {
+  if (caller.subtree !== null) throw new SubtreeKeyError();
+}
+
 function grants(held: readonly string[], scope: Scope): boolean {
-  return held.includes(scope) || held.includes('admin') || (scope === 'read' && held.includes('write'));
+  if (held.includes(scope) || held.includes('admin')) return true;
+  return scope === 'read' && (held.includes('write') || held.includes('promote'));
 }

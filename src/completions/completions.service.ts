@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import type { RequestContext } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
 import { LOGGER, type Logger } from '../logger.js';
@@ -44,9 +45,9 @@ export class CompletionsService {
     this.#config = config;
   }
 
-  async complete(body: CompletionRequest, reply: FastifyReply): Promise<void> {
+  async complete(context: RequestContext, body: CompletionRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
-    const model = await this.#models.find(body.model);
+    const model = await this.#models.find(context, body.model);
     this.#tell(reply, model);
     const prompts = promptsOf(body.prompt);
     const tokens = await this.#models.encode(model, prompts, {
@@ -69,9 +70,9 @@ export class CompletionsService {
     });
   }
 
-  async chat(body: ChatRequest, reply: FastifyReply): Promise<void> {
+  async chat(context: RequestContext, body: ChatRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
-    const model = await this.#models.find(body.model);
+    const model = await this.#models.find(context, body.model);
     this.#tell(reply, model);
     const tokens = await this.#tokenizers.encodeChat(model.source, messagesOf(body), {
       addGenerationPrompt: body.add_generation_prompt ?? true,

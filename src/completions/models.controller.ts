@@ -1,10 +1,14 @@
 /** Nodes as models, for OpenAI's clients. */
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
+import { Answers } from '../http/answers.js';
 import { RegistryService } from '../registry/registry.service.js';
 import {
+  modelEntrySchema,
   modelListQuery,
+  modelListSchema,
   toModelEntry,
   toModelList,
   type ModelEntry,
@@ -24,19 +28,28 @@ export class ModelsController {
   }
 
   @Get()
-  async list(@Query({ schema: modelListQuery }) { limit, after }: ModelListQuery): Promise<ModelList> {
-    const nodes = await this.#registry.listServable({ limit: limit + 1, after: after ?? null });
+  @Answers('Lists nodes as models.', { 200: modelListSchema })
+  async list(
+    @Context() context: RequestContext,
+    @Query({ schema: modelListQuery }) { limit, after }: ModelListQuery,
+  ): Promise<ModelList> {
+    const nodes = await this.#registry.listServable(context, { limit: limit + 1, after: after ?? null });
     return toModelList(nodes, limit);
   }
 
   /** Ids hold slashes: raw, or as %2F. */
   @Get('*')
-  async retrieve(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<ModelEntry> {
+  @Answers('Reads one of them.', { 200: modelEntrySchema }, { headers: ['x-espalier-path-digest'], wildcard: 'model' })
+  async retrieve(
+    @Context() context: RequestContext,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ModelEntry> {
     const [path = ''] = request.url.split('?', 1);
     const id = decodeURIComponent(path.slice(path.indexOf('/v1/models/') + '/v1/models/'.length));
     return asModelField(async () => {
-      const node = await this.#registry.findServable(id);
-      namePaths(reply, [this.#registry.resolve(id)]);
+      const node = await this.#registry.findServable(context, id);
+      namePaths(reply, [this.#registry.resolve(context, id)]);
       return toModelEntry(node);
     });
   }

@@ -1,7 +1,9 @@
 import { Body, Controller, HttpCode, Post, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
-import { scoreRequest, type ScoreRequest } from './dto/score-request.js';
+import { Answers } from '../http/answers.js';
+import { scoreRequest, scoreSchema, type ScoreRequest } from './dto/score-request.js';
 import { ScoreService } from './score.service.js';
 
 @Controller('v1/score')
@@ -15,7 +17,12 @@ export class ScoreController {
 
   @Post()
   @HttpCode(200)
-  score(@Body({ schema: scoreRequest }) body: ScoreRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.#scores.score(body, reply);
+  @Answers('Says how likely a text is under paths.', { 200: scoreSchema }, { headers: ['x-espalier-path-digest'] })
+  score(
+    @Context() context: RequestContext,
+    @Body({ schema: scoreRequest }) body: ScoreRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.#scores.score(context, body, reply);
   }
 }

@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import type { RequestContext } from '../access/request-context.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
 import { GREEDY, type TokenLogprob } from '../engine/protocol.js';
 import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
@@ -31,10 +32,10 @@ export class ScoreService {
     this.#traces = traces;
   }
 
-  async score(body: ScoreRequest, reply: FastifyReply): Promise<void> {
+  async score(context: RequestContext, body: ScoreRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
     const models: ServedModel[] = [];
-    for (const name of body.models ?? [body.model ?? '']) models.push(await this.#models.find(name));
+    for (const name of body.models ?? [body.model ?? '']) models.push(await this.#models.find(context, name));
     namePaths(
       reply,
       models.map(({ resolved }) => resolved),
@@ -143,7 +144,8 @@ export class ScoreService {
       path_digest: model.resolved.digest,
       log_likelihood: logLikelihood,
       tokens: scored.length,
-      perplexity: Math.exp(-logLikelihood / Math.max(scored.length, 1)),
+      // JSON has no infinity.
+      perplexity: Math.min(Math.exp(-logLikelihood / Math.max(scored.length, 1)), Number.MAX_VALUE),
       ...(reportTokens
         ? {
             logprobs: scored.map(({ token, logprob }) => ({

@@ -1,6 +1,7 @@
 /** What `model` of a request names: a path, with all that is needed to generate on it. */
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import type { RequestContext } from '../access/request-context.js';
 import type { AdapterUse, ModelSource } from '../engine/protocol.js';
 import { EspalierError, InvalidRequestError, ModelNotFoundError } from '../errors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
@@ -33,8 +34,8 @@ export class ServedModels {
     this.#tokenizers = tokenizers;
   }
 
-  async find(name: string): Promise<ServedModel> {
-    const resolved = await asModelField(() => this.#registry.resolve(name));
+  async find(context: RequestContext, name: string): Promise<ServedModel> {
+    const resolved = await asModelField(() => this.#registry.resolve(context, name));
     const { config } = this.#registry.model(resolved.model.id);
     const source = this.#registry.modelSource(resolved.model.id);
     const [tokenizer, defaults] = await Promise.all([this.#tokenizers.tokenizer(source), this.#defaultsOf(source)]);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { Config } from '../config.js';
 import { DatabaseUnavailableError } from '../errors.js';
 import type { Logger } from '../logger.js';
-import type { Driver } from './driver.js';
+import type { Driver, Listener } from './driver.js';
 import { openEmbedded } from './embedded.js';
 import { Prisma, PrismaClient } from './generated/client.js';
 import { openPostgres } from './postgres.js';
@@ -18,6 +18,8 @@ import { explainDatabaseError } from './unavailable.js';
 export type Transaction = Prisma.TransactionClient;
 
 const TRANSACTION = { maxWait: 5_000, timeout: 30_000 };
+/** A boot reads a million rows in one. */
+const SNAPSHOT_TIMEOUT_MS = 600_000;
 const PING_TIMEOUT_MS = 2_000;
 
 export class Database {
@@ -60,6 +62,27 @@ export class Database {
     } catch (error) {
       throw explainDatabaseError(error);
     }
+  }
+
+  /** Reads alone, all of one state of the database, however long they take. */
+  async snapshot<T>(work: (reader: Transaction) => Promise<T>): Promise<T> {
+    try {
+      return await this.client.$transaction(work, {
+        isolationLevel: Prisma.TransactionIsolationLevel.RepeatableRead,
+        maxWait: TRANSACTION.maxWait,
+        timeout: SNAPSHOT_TIMEOUT_MS,
+      });
+    } catch (error) {
+      throw explainDatabaseError(error);
+    }
+  }
+
+  /**
+   * Calls `heard` with what is announced on a channel, and, whenever the connection was made anew, with null: something
+   * may have been missed. Null where nobody else can write to this database.
+   */
+  listen(channel: string, heard: (payload: string | null) => void): Listener | null {
+    return this.#driver.listen?.(channel, heard) ?? null;
   }
 
   /** Rejects with DatabaseUnavailableError if the database doesn't answer soon. */

@@ -5,6 +5,7 @@ import { DatabaseOpenError, MigrationError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import type { Driver } from './driver.js';
 import { migrate } from './migrations.js';
+import { PostgresListener } from './postgres-listener.js';
 
 /** Several services may start at once on one database. The number is the one that `prisma migrate` locks with. */
 const MIGRATION_LOCK = 72707369;
@@ -26,7 +27,13 @@ export async function openPostgres(databaseUrl: string, logger: Logger): Promise
   pool.on('error', (error) => logger.warn({ err: error }, 'a database connection was lost'));
   try {
     const migrated = await migratePool(pool, schema);
-    return { adapter: new PrismaPg(pool, { schema }), description, migrated, close: () => pool.end() };
+    return {
+      adapter: new PrismaPg(pool, { schema }),
+      description,
+      migrated,
+      listen: (channel, heard) => new PostgresListener({ connectionString: url.href, channel, heard, logger }),
+      close: () => pool.end(),
+    };
   } catch (error) {
     await pool.end();
     throw error instanceof MigrationError ? error : new DatabaseOpenError(description, error);

@@ -6,6 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
+import { SYSTEM } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { isMissingFile } from '../errors.js';
 import { LOGGER, type Logger } from '../logger.js';
@@ -54,12 +55,12 @@ export class Demo {
   async #import(): Promise<void> {
     const { model, nodes } = manifestSchema.parse(JSON.parse(await readFile(MANIFEST, 'utf8')));
     const at = (folder: string) => join(dirname(MANIFEST), folder);
-    await this.models.import({ name: model.name, folder: at(model.folder), link: false });
+    await this.models.import(SYSTEM, { name: model.name, folder: at(model.folder), link: false });
     for (const { path, folder, message } of nodes) {
       // Named, since it is known: each was trained on its parent as it is here.
       const parent = this.mirror.tree.find(path.slice(0, path.lastIndexOf('/')));
       const trainedOn = parent.headId ?? undefined;
-      await this.revisions.push(this.sources.ofFolder({ path, folder: at(folder), trainedOn, message }));
+      await this.revisions.push(SYSTEM, this.sources.ofFolder({ path, folder: at(folder), trainedOn, message }));
     }
     this.logger.info({ model: model.name, nodes: nodes.length }, 'demo tree imported');
   }

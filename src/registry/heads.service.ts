@@ -1,81 +1,94 @@
 /** Which revision a node serves by default, and the history of that. */
 import { Injectable } from '@nestjs/common';
+import type { RequestContext } from '../access/request-context.js';
 import type { Transaction } from '../database/database.js';
-import { NothingToRollBackError, RevisionNotFoundError } from '../errors.js';
+import { NothingToRollBackError, RevisionNotFoundError, RevisionRecalledError } from '../errors.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { NodeDto } from './dto/node.dto.js';
 import type { Promote } from './dto/revision.dto.js';
-import { findNode } from './node-lookup.js';
-import { viewNode } from './node-view.js';
-import { toNodeRecord } from './records-of-rows.js';
-import { RegistryWrites, type Change } from './registry-writes.js';
+import { NodeChanges, type NodeChange } from './node-changes.js';
 import { findRevision } from './revision-lookup.js';
 import { TreeMirror } from './tree-mirror.js';
 
-export type HeadReason = 'first' | 'promote' | 'rollback';
+export type HeadReason = 'first' | 'promote' | 'rollback' | 'recall';
 
 @Injectable()
 export class HeadsService {
   constructor(
     private readonly mirror: TreeMirror,
-    private readonly writes: RegistryWrites,
+    private readonly changes: NodeChanges,
   ) {}
 
   /** Does nothing where the revision is the head already. */
-  promote(idOrPath: string, { revision: reference }: Promote): Promise<NodeDto> {
-    return this.#change(idOrPath, (transaction, node) => {
+  promote(
+    context: RequestContext,
+    idOrPath: string,
+    { revision: reference }: Promote,
+    expectedVersion?: number,
+  ): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, (node, path, transaction) => {
       const { tree } = this.mirror;
       const revision = findRevision(tree, node.id, reference);
       if (!revision) {
         const numbers = tree.revisions(node.id).map(({ number }) => number);
-        throw new RevisionNotFoundError(tree.pathOf(node.id), reference, numbers);
+        throw new RevisionNotFoundError(path, reference, numbers);
       }
-      return this.#setHead(transaction, node, revision.id, 'promote');
+      if (revision.recalled) throw new RevisionRecalledError(path, revision.number);
+      return this.#setHead(transaction, node, revision, 'promote');
     });
   }
 
   /** To the head before this one; again, to the one before that. */
-  rollback(idOrPath: string): Promise<NodeDto> {
-    return this.#change(idOrPath, async (transaction, node) => {
-      const history = await transaction.headChange.findMany({
-        where: { nodeId: node.id },
-        orderBy: { sequence: 'asc' },
-        select: { revisionId: true, reason: true },
-      });
-      const previous = previousHead(history);
-      if (previous === null) throw new NothingToRollBackError(this.mirror.tree.pathOf(node.id));
+  rollback(context: RequestContext, idOrPath: string, expectedVersion?: number): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, async (node, path, transaction) => {
+      const previous = await this.previousHead(transaction, node.id);
+      if (!previous) throw new NothingToRollBackError(path);
       return this.#setHead(transaction, node, previous, 'rollback');
     });
   }
 
-  #change(
-    idOrPath: string,
-    work: (transaction: Transaction, node: NodeRecord) => Promise<Change<NodeRecord>>,
-  ): Promise<NodeDto> {
-    return this.writes
-      .commit((transaction) => work(transaction, findNode(this.mirror.tree, idOrPath)))
-      .then(({ id }) => viewNode(this.mirror.tree, findNode(this.mirror.tree, id)));
+  /** What a rollback would lead to. */
+  async previousHead(transaction: Transaction, nodeId: string): Promise<RevisionRecord | null> {
+    const history = await transaction.headChange.findMany({
+      where: { nodeId },
+      orderBy: { sequence: 'asc' },
+      select: { revisionId: true, reason: true },
+    });
+    const { tree } = this.mirror;
+    const id = previousHead(history, (revisionId) => tree.revision(revisionId)?.recalled === false);
+    return id === null ? null : (tree.revision(id) ?? null);
   }
 
   async #setHead(
     transaction: Transaction,
     node: NodeRecord,
-    headId: RevisionRecord['id'],
+    head: RevisionRecord,
     reason: HeadReason,
-  ): Promise<Change<NodeRecord>> {
-    if (node.headId === headId) return { result: node, apply: () => undefined };
-    await transaction.headChange.create({ data: { nodeId: node.id, revisionId: headId, reason } });
-    const row = await transaction.node.update({ where: { id: node.id }, data: { headId } });
-    return { result: node, apply: () => this.mirror.tree.setNode(toNodeRecord(row)) };
+  ): Promise<NodeChange | null> {
+    if (node.headId === head.id) return null;
+    await transaction.headChange.create({ data: { nodeId: node.id, revisionId: head.id, reason } });
+    const before = node.headId === null ? undefined : this.mirror.tree.revision(node.headId);
+    return {
+      action: `head.${reason}`,
+      data: { headId: head.id },
+      before: { head: before?.number ?? null },
+      after: { head: head.number },
+    };
   }
 }
 
-/** Promotions stack up, and a rollback takes the topmost away. */
-export function previousHead(history: readonly { revisionId: string; reason: string }[]): string | null {
+/** Promotions stack up, and a rollback takes the topmost away; what `isServable` refuses was recalled, and is passed over. */
+export function previousHead(
+  history: readonly { revisionId: string; reason: string }[],
+  isServable: (revisionId: string) => boolean = () => true,
+): string | null {
   const stack: string[] = [];
   for (const { revisionId, reason } of history) {
-    if (reason === 'rollback') stack.pop();
-    else stack.push(revisionId);
+    if (reason !== 'rollback') stack.push(revisionId);
+    else
+      do stack.pop();
+      while (stack.length > 0 && stack.at(-1) !== revisionId);
   }
-  return stack.at(-2) ?? null;
+  const head = stack.at(-1);
+  return stack.findLast((id, i) => i < stack.length - 1 && id !== head && isServable(id)) ?? null;
 }

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
 import { importModelBody, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
 import { pageQuery, type Page, type PageQuery } from './dto/page.js';
@@ -13,23 +14,24 @@ export class ModelsController {
   @Post()
   @RequireScope('admin')
   async import(
+    @Context() context: RequestContext,
     @Body({ schema: importModelBody }) body: ImportModel,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ImportedModelDto> {
-    const model = await this.models.import(body);
+    const model = await this.models.import(context, body);
     void reply.status(model.unchanged ? 200 : 201);
     return model;
   }
 
   @Get()
   @RequireScope('read')
-  list(@Query({ schema: pageQuery }) page: PageQuery): Promise<Page<ModelDto>> {
-    return this.models.list(page);
+  list(@Context() context: RequestContext, @Query({ schema: pageQuery }) page: PageQuery): Promise<Page<ModelDto>> {
+    return this.models.list(context, page);
   }
 
   @Get(':name')
   @RequireScope('read')
-  get(@Param('name') name: string): Promise<ModelDto> {
-    return this.models.get(name);
+  get(@Context() context: RequestContext, @Param('name') name: string): Promise<ModelDto> {
+    return this.models.get(context, name);
   }
 }

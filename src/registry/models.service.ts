@@ -1,10 +1,11 @@
 /** Base models: imported once, never changed, listed. */
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { rm } from 'node:fs/promises';
 import pLimit from 'p-limit';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
-import { CONFIG, type Config } from '../config.js';
+import { requireWholeRegistry } from '../access/scope.js';
+import type { RequestContext } from '../access/request-context.js';
 import { Database } from '../database/database.js';
 import { DatabaseUnavailableError, ModelExistsError, ModelNotImportedError, PathSyntaxError } from '../errors.js';
 import { parsePath } from '../tree/path.js';
@@ -12,6 +13,8 @@ import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } fr
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
 import { ImportFolders } from './import-folders.js';
 import { importCheckpoint, type ImportedCheckpoint } from './importer/import-checkpoint.js';
+import { ModelFolders } from './model-folders.js';
+import { isVisible } from './node-lookup.js';
 import { toNodeRecord, toRegisteredModel } from './records-of-rows.js';
 import { RegistryWrites } from './registry-writes.js';
 import { TreeMirror } from './tree-mirror.js';
@@ -33,20 +36,23 @@ export class ModelsService {
     private readonly mirror: TreeMirror,
     private readonly writes: RegistryWrites,
     private readonly folders: ImportFolders,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly modelFolders: ModelFolders,
   ) {
-    this.#models = join(config.dataFolder, MODELS_FOLDER);
+    this.#models = modelFolders.root;
   }
 
-  import(request: ImportModel): Promise<ImportedModelDto> {
+  import(context: RequestContext, request: ImportModel): Promise<ImportedModelDto> {
+    requireWholeRegistry(context);
     requireModelName(request.name);
-    return this.#oneAtATime(() => this.#import(request));
+    return this.#oneAtATime(() => this.#import(context, request));
   }
 
-  async list({ limit, cursor }: PageQuery): Promise<Page<ModelDto>> {
+  /** A key that is bound to a subtree sees the model alone whose root that is. */
+  async list({ caller }: RequestContext, { limit, cursor }: PageQuery): Promise<Page<ModelDto>> {
+    const own = caller.subtree === null ? {} : { nodes: { some: { id: caller.subtree, parentId: null } } };
     const after = cursorKey(cursor, MODEL_NAME);
     const rows = await this.database.client.model.findMany({
-      ...(after === null ? {} : { where: { name: { gt: after } } }),
+      where: { ...own, ...(after === null ? {} : { name: { gt: after } }) },
       orderBy: { name: 'asc' },
       take: limit + 1,
     });
@@ -58,14 +64,17 @@ export class ModelsService {
     );
   }
 
-  async get(name: string): Promise<ModelDto> {
-    const known = this.mirror.tree.model(name) !== undefined;
-    const row = known ? await this.database.client.model.findUnique({ where: { name } }) : null;
-    if (!row) throw new ModelNotImportedError(name, [...this.mirror.models()].map((model) => model.name).slice(0, 20));
+  async get({ caller }: RequestContext, name: string): Promise<ModelDto> {
+    const visible = this.mirror.models().filter(({ rootNodeId }) => isVisible(this.mirror.tree, caller, rootNodeId));
+    const isKnown = visible.some((model) => model.name === name);
+    const row = isKnown ? await this.database.client.model.findUnique({ where: { name } }) : null;
+    if (!row) {
+      throw new ModelNotImportedError(name, visible.map((model) => model.name).slice(0, 20));
+    }
     return toModelDto(row, this.#rootOf(name));
   }
 
-  async #import({ name, folder, link }: ImportModel): Promise<ImportedModelDto> {
+  async #import(context: RequestContext, { name, folder, link }: ImportModel): Promise<ImportedModelDto> {
     const source = await this.folders.folder(folder);
     const existing = this.mirror.tree.model(name);
     const imported = await importCheckpoint(source, this.#models, {
@@ -75,9 +84,9 @@ export class ModelsService {
         if (existing && existing.digest !== digest) throw new ModelExistsError(name, existing.digest, digest);
       },
     });
-    if (existing) return { ...(await this.get(name)), unchanged: true };
+    if (existing) return { ...(await this.get(context, name)), unchanged: true };
     try {
-      return { ...(await this.#record(name, imported)), unchanged: false };
+      return { ...(await this.#record(context, name, imported)), unchanged: false };
     } catch (error) {
       // After an outage it may be recorded all the same, and its files must stay.
       const isOpen = error instanceof DatabaseUnavailableError;
@@ -90,9 +99,9 @@ export class ModelsService {
     }
   }
 
-  #record(name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {
+  #record(context: RequestContext, name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {
     const folder = `${MODELS_FOLDER}/${digest}`;
-    return this.writes.commit(async (transaction) => {
+    return this.writes.commit(context, async (transaction) => {
       const row = await transaction.model.create({
         data: {
           id: ulid(),
@@ -110,10 +119,11 @@ export class ModelsService {
       const root = await transaction.node.create({ data: { id: ulid(), modelId: row.id, parentId: null, name } });
       return {
         result: toModelDto(row, root.id),
-        apply: () => {
-          this.mirror.setModel(toRegisteredModel(row, root.id, join(this.config.dataFolder, folder)));
-          this.mirror.tree.setNode(toNodeRecord(root));
+        change: {
+          models: [toRegisteredModel(row, root.id, join(this.modelFolders.root, digest))],
+          nodes: [toNodeRecord(root)],
         },
+        audit: [{ action: 'model.import', nodeId: root.id, path: name, before: null, after: { digest, bytes } }],
       };
     });
   }

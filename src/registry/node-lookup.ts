@@ -1,12 +1,30 @@
-/** How callers name a node: by id, or by a path of plain names. */
-import { PathSyntaxError } from '../errors.js';
+/** How callers name a node: by id, or by a path of plain names; and which nodes a caller can see. */
+import type { Caller } from '../access/scope.js';
+import { NodeNotFoundError, PathSyntaxError } from '../errors.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import { parsePath } from '../tree/path.js';
 import type { NodeRecord } from '../tree/records.js';
 
-/** Ids are ULIDs, in capitals, so none can be taken for a path. Throws with the nearest names. */
-export function findNode(tree: AdapterTree, idOrPath: string): NodeRecord {
-  return tree.node(idOrPath) ?? tree.find(plainNames(idOrPath).join('/'));
+/** Part of a caller that says what it sees. */
+export type Viewer = Pick<Caller, 'subtree'>;
+
+/**
+ * Ids are ULIDs, in capitals, so none can be taken for a path. What the caller can't see is not found, with the same
+ * words as what isn't there; suggestions come from what it sees.
+ */
+export function findNode(tree: AdapterTree, idOrPath: string, viewer: Viewer): NodeRecord {
+  const byId = tree.node(idOrPath);
+  if (byId) {
+    if (!isVisible(tree, viewer, byId.id)) throw new NodeNotFoundError(idOrPath);
+    return byId;
+  }
+  if (/^[0-9A-HJKMNP-TV-Z]{26}$/.test(idOrPath)) throw new NodeNotFoundError(idOrPath);
+  return tree.find(plainNames(idOrPath).join('/'), { within: viewer.subtree });
+}
+
+/** Whether the node lies at or below the caller's subtree. */
+export function isVisible(tree: AdapterTree, { subtree }: Viewer, nodeId: string): boolean {
+  return subtree === null || tree.isWithin(nodeId, subtree);
 }
 
 /** The names of a path, model first. A weight or a revision says what to serve, and names no node. */

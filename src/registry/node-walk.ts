@@ -4,13 +4,14 @@
  */
 import { Injectable } from '@nestjs/common';
 import { Database } from '../database/database.js';
+import type { Node as NodeRow } from '../database/generated/client.js';
 import type { NodeRecord } from '../tree/records.js';
 import { TreeMirror } from './tree-mirror.js';
 
 export interface WalkedNode {
   record: NodeRecord;
   path: string;
-  createdAt: Date;
+  row: NodeRow;
 }
 
 export interface WalkOptions {
@@ -49,16 +50,15 @@ export class NodeWalk {
 
   async #start(path: string): Promise<WalkedNode> {
     const record = this.#mirror.tree.find(path);
-    const { createdAt } = await this.#database.client.node.findUniqueOrThrow({ where: { id: record.id } });
-    return { record, path, createdAt };
+    const row = await this.#database.client.node.findUniqueOrThrow({ where: { id: record.id } });
+    return { record, path, row };
   }
 
   async *#all(after: string | null, step: Step): AsyncGenerator<WalkedNode> {
     const lastModel = after?.split('/')[0] ?? '';
-    for (const { name, rootNodeId, createdAt } of this.#mirror.models()) {
-      const record = this.#mirror.tree.node(rootNodeId);
-      if (!record || name < lastModel) continue;
-      yield* this.#from({ record, path: name, createdAt }, name === lastModel ? after : null, step);
+    for (const { name } of this.#mirror.models()) {
+      if (name < lastModel) continue;
+      yield* this.#from(await this.#start(name), name === lastModel ? after : null, step);
     }
   }
 
@@ -77,16 +77,16 @@ export class NodeWalk {
     const opened = last === undefined ? undefined : tree.child(id, last)?.record;
     if (opened && step.enter(opened)) {
       // It was given out already, so of it only record and path count.
-      const node = { record: opened, path: `${parent.path}/${opened.name}`, createdAt: parent.createdAt };
+      const node = { record: opened, path: `${parent.path}/${opened.name}`, row: parent.row };
       yield* this.#below(node, inside.slice(1), step);
     }
     while (tree.childCount(id) > 0) {
       const rows = await this.#childrenAfter(id, last, step.limit);
-      for (const { id: childId, name, createdAt } of rows) {
-        const record = tree.node(childId);
+      for (const row of rows) {
+        const record = tree.node(row.id);
         // A row that was committed a moment ago and isn't in the tree yet: the next listing has it.
         if (!record || !step.enter(record)) continue;
-        const node = { record, path: `${parent.path}/${name}`, createdAt };
+        const node = { record, path: `${parent.path}/${row.name}`, row };
         yield node;
         yield* this.#below(node, [], step);
       }
@@ -97,10 +97,9 @@ export class NodeWalk {
 
   #childrenAfter(parentId: string, name: string | undefined, limit: number) {
     return this.#database.client.node.findMany({
-      where: { parentId, ...(name === undefined ? {} : { name: { gt: name } }) },
+      where: { parentId, deletedAt: null, ...(name === undefined ? {} : { name: { gt: name } }) },
       orderBy: { name: 'asc' },
       take: limit,
-      select: { id: true, name: true, createdAt: true },
     });
   }
 }

@@ -1,6 +1,8 @@
 /** `:node` is a node's id, or its path, percent-encoded. */
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
+import { IfMatch } from '../http/version-tag.js';
 import {
   createNodeBody,
   listNodesQuery,
@@ -28,69 +30,100 @@ export class NodesController {
 
   @Post()
   @RequireScope('write')
-  create(@Body({ schema: createNodeBody }) body: CreateNode): Promise<NodeDto> {
-    return this.nodes.create(body);
+  create(@Context() context: RequestContext, @Body({ schema: createNodeBody }) body: CreateNode): Promise<NodeDto> {
+    return this.nodes.create(context, body);
   }
 
   @Get()
   @RequireScope('read')
-  list(@Query({ schema: listNodesQuery }) query: ListNodes): Promise<Page<NodeDto>> {
-    return this.nodes.list(query);
+  list(
+    @Context() context: RequestContext,
+    @Query({ schema: listNodesQuery }) query: ListNodes,
+  ): Promise<Page<NodeDto>> {
+    return this.nodes.list(context, query);
   }
 
   @Get(':node')
   @RequireScope('read')
-  get(@Param('node') node: string): NodeDto {
-    return this.nodes.get(node);
+  get(@Context() context: RequestContext, @Param('node') node: string): Promise<NodeDto> {
+    return this.nodes.get(context, node);
   }
 
   @Patch(':node')
   @RequireScope('write')
-  update(@Param('node') node: string, @Body({ schema: updateNodeBody }) body: UpdateNode): Promise<NodeDto> {
-    return this.nodes.update(node, body);
+  update(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+    @Body({ schema: updateNodeBody }) body: UpdateNode,
+  ): Promise<NodeDto> {
+    return this.nodes.update(context, node, body, version);
   }
 
   @Post(':node/move')
   @HttpCode(200)
   @RequireScope('write')
-  move(@Param('node') node: string, @Body({ schema: moveNodeBody }) body: MoveNode): Promise<NodeDto> {
-    return this.nodes.move(node, body);
+  move(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+    @Body({ schema: moveNodeBody }) body: MoveNode,
+  ): Promise<NodeDto> {
+    return this.nodes.move(context, node, body, version);
   }
 
   @Post(':node/disable')
   @HttpCode(200)
   @RequireScope('write')
-  disable(@Param('node') node: string): Promise<NodeDto> {
-    return this.nodes.setDisabled(node, true);
+  disable(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+  ): Promise<NodeDto> {
+    return this.nodes.setDisabled(context, node, true, version);
   }
 
   @Post(':node/enable')
   @HttpCode(200)
   @RequireScope('write')
-  enable(@Param('node') node: string): Promise<NodeDto> {
-    return this.nodes.setDisabled(node, false);
+  enable(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+  ): Promise<NodeDto> {
+    return this.nodes.setDisabled(context, node, false, version);
   }
 
   @Get(':node/revisions')
   @RequireScope('read')
   listRevisions(
+    @Context() context: RequestContext,
     @Param('node') node: string,
     @Query({ schema: pageQuery }) page: PageQuery,
   ): Promise<Page<RevisionDto>> {
-    return this.revisions.list(node, page);
+    return this.revisions.list(context, node, page);
   }
 
   @Post(':node/promote')
   @HttpCode(200)
-  @RequireScope('write')
-  promote(@Param('node') node: string, @Body({ schema: promoteBody }) body: Promote): Promise<NodeDto> {
-    return this.heads.promote(node, body);
+  @RequireScope('promote')
+  promote(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+    @Body({ schema: promoteBody }) body: Promote,
+  ): Promise<NodeDto> {
+    return this.heads.promote(context, node, body, version);
   }
 
   @Post(':node/rollback')
   @HttpCode(200)
-  @RequireScope('write')
-  rollback(@Param('node') node: string): Promise<NodeDto> {
-    return this.heads.rollback(node);
+  @RequireScope('promote')
+  rollback(
+    @Context() context: RequestContext,
+    @Param('node') node: string,
+    @IfMatch() version: number | undefined,
+  ): Promise<NodeDto> {
+    return this.heads.rollback(context, node, version);
   }
 }

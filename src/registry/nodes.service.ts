@@ -1,12 +1,13 @@
 /** The places of a tree: made, looked up, moved, switched off and on. */
 import { Injectable } from '@nestjs/common';
 import { ulid } from 'ulid';
-import type { Prisma } from '../database/generated/client.js';
+import type { RequestContext } from '../access/request-context.js';
 import { MoveChangesSumsError, NodeDetachedError, RootNodeError } from '../errors.js';
 import type { NodeRecord } from '../tree/records.js';
 import type { CreateNode, ListNodes, MoveNode, NodeDto, UpdateNode } from './dto/node.dto.js';
 import { cursorKey, toPage, type Page } from './dto/page.js';
 import { affectedByMove } from './move-effects.js';
+import { NodeChanges } from './node-changes.js';
 import { findNode, plainNames } from './node-lookup.js';
 import { viewNode } from './node-view.js';
 import { NodeWalk } from './node-walk.js';
@@ -21,93 +22,120 @@ export class NodesService {
   constructor(
     private readonly mirror: TreeMirror,
     private readonly writes: RegistryWrites,
+    private readonly changes: NodeChanges,
     private readonly walk: NodeWalk,
   ) {}
 
-  get(idOrPath: string): NodeDto {
-    return viewNode(this.mirror.tree, findNode(this.mirror.tree, idOrPath));
+  get(context: RequestContext, idOrPath: string): Promise<NodeDto> {
+    return this.changes.get(context, idOrPath);
   }
 
-  async list({ under, limit, cursor }: ListNodes): Promise<Page<NodeDto>> {
+  async list({ caller }: RequestContext, { under, limit, cursor, archived }: ListNodes): Promise<Page<NodeDto>> {
     const { tree } = this.mirror;
-    const start = under === undefined ? null : tree.pathOf(findNode(tree, under).id);
-    const found = await this.walk.take({ limit: limit + 1, after: cursorKey(cursor, NODE_PATH), under: start });
+    const top = under ?? caller.subtree;
+    const start = top === null ? null : tree.pathOf(findNode(tree, top, caller).id);
+    const found = await this.walk.take({
+      limit: limit + 1,
+      after: cursorKey(cursor, NODE_PATH),
+      under: start,
+      enter: (node) => archived || !node.archived,
+    });
     return toPage(
       found,
       limit,
       ({ path }) => path,
-      ({ record }) => viewNode(tree, record),
+      ({ row }) => viewNode(tree, row),
     );
   }
 
-  create({ path, policy }: CreateNode): Promise<NodeDto> {
-    return this.writes
-      .commit(async (transaction) => {
-        const { tree } = this.mirror;
-        const { parent, name } = this.#place(path);
-        const { id, modelId } = parent;
-        tree.check({ ...EMPTY, id: '', modelId, parentId: id, name, policy });
-        const row = await transaction.node.create({ data: { id: ulid(), modelId, parentId: id, name, policy } });
-        return { result: row.id, apply: () => tree.setNode(toNodeRecord(row)) };
-      })
-      .then((id) => this.get(id));
+  async create(context: RequestContext, { path, policy, description, tags }: CreateNode): Promise<NodeDto> {
+    const row = await this.writes.commit(context, async (transaction) => {
+      const { parent, name } = this.#place(context, path);
+      const { id, modelId } = parent;
+      const node = { id: ulid(), modelId, parentId: id, name, policy };
+      this.mirror.tree.check({ ...EMPTY, ...node });
+      const created = await transaction.node.create({ data: { ...node, description, tags } });
+      return {
+        result: created,
+        change: { nodes: [toNodeRecord(created)] },
+        audit: [{ action: 'node.create', nodeId: node.id, path, before: null, after: { policy, description, tags } }],
+      };
+    });
+    return viewNode(this.mirror.tree, row);
   }
 
-  update(idOrPath: string, { policy }: UpdateNode): Promise<NodeDto> {
-    return this.#change(idOrPath, (node, path) => {
-      if (node.parentId === null) throw new RootNodeError(path, 'has no parent whose revisions it could follow');
+  update(context: RequestContext, idOrPath: string, update: UpdateNode, expectedVersion?: number): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, async (node, path, transaction) => {
+      const { policy, description, tags } = update;
+      if (policy !== undefined && node.parentId === null) {
+        throw new RootNodeError(path, 'has no parent whose revisions it could follow');
+      }
       if (node.detached && policy === 'pinned') throw new NodeDetachedError(path);
-      return { policy };
+      const row = await transaction.node.findUniqueOrThrow({ where: { id: node.id } });
+      const data = { policy, description, tags };
+      const before = { policy: row.policy, description: row.description, tags: row.tags };
+      const after = { ...before, ...definedOnly(data) };
+      if (JSON.stringify(before) === JSON.stringify(after)) return null;
+      return { action: 'node.update', data, before, after };
     });
   }
 
-  setDisabled(idOrPath: string, disabled: boolean): Promise<NodeDto> {
-    return this.#change(idOrPath, (node) =>
-      node.disabled === disabled ? null : { disabledAt: disabled ? new Date() : null },
+  setDisabled(
+    context: RequestContext,
+    idOrPath: string,
+    disabled: boolean,
+    expectedVersion?: number,
+  ): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, (node) =>
+      node.disabled === disabled
+        ? null
+        : {
+            action: disabled ? 'node.disable' : 'node.enable',
+            data: { disabledAt: disabled ? new Date() : null },
+            before: { disabled: !disabled },
+            after: { disabled },
+          },
     );
   }
 
   /** A new name or parent. Refused where that gives anything other adapters to stand on, unless forced. */
-  move(idOrPath: string, { path: target, force }: MoveNode): Promise<NodeDto> {
-    return this.#change(idOrPath, (node, path) => {
+  move(
+    context: RequestContext,
+    idOrPath: string,
+    { path: target, force }: MoveNode,
+    expectedVersion?: number,
+  ): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, (node, path) => {
       const { tree } = this.mirror;
-      if (node.parentId === null)
+      if (node.parentId === null) {
         throw new RootNodeError(path, 'stays where it is. Import it again under another name');
-      const { parent, name } = this.#place(target);
-      const moved = { ...node, parentId: parent.id, name };
-      tree.check(moved);
-      if (parent.id === node.parentId) return name === node.name ? null : { name };
-      const affected = affectedByMove(tree, node, parent);
-      if (affected.length === 0) return { name, parentId: parent.id };
-      if (!force) throw new MoveChangesSumsError(path, target, affected);
-      return { name, parentId: parent.id, policy: 'follow', detached: true };
+      }
+      const { parent, name } = this.#place(context, target);
+      tree.check({ ...node, parentId: parent.id, name });
+      if (parent.id === node.parentId && name === node.name) return null;
+      const affected = parent.id === node.parentId ? [] : affectedByMove(tree, node, parent);
+      if (affected.length > 0 && !force) throw new MoveChangesSumsError(path, target, affected);
+      const detach = affected.length > 0 ? { policy: 'follow', detached: true } : {};
+      return {
+        action: 'node.move',
+        data: { name, parentId: parent.id, ...detach },
+        before: { path, policy: node.policy, detached: node.detached },
+        after: { path: target, policy: node.policy, detached: node.detached, ...detach },
+      };
     });
   }
 
-  /** `change` says what to write; null leaves everything as it is. */
-  #change(
-    idOrPath: string,
-    change: (node: NodeRecord, path: string) => Prisma.NodeUncheckedUpdateInput | null,
-  ): Promise<NodeDto> {
-    return this.writes
-      .commit(async (transaction) => {
-        const { tree } = this.mirror;
-        const node = findNode(tree, idOrPath);
-        const data = change(node, tree.pathOf(node.id));
-        if (data === null) return { result: node.id, apply: () => undefined };
-        const row = await transaction.node.update({ where: { id: node.id }, data });
-        return { result: row.id, apply: () => tree.setNode(toNodeRecord(row)) };
-      })
-      .then((id) => this.get(id));
-  }
-
   /** Where a path puts a node: its parent exists, itself it need not. */
-  #place(path: string): { parent: NodeRecord; name: string } {
+  #place({ caller }: RequestContext, path: string): { parent: NodeRecord; name: string } {
     const names = plainNames(path);
     const name = names.pop() ?? '';
     if (names.length === 0) throw new RootNodeError(name, 'is made by importing a model, and by nothing else');
-    return { parent: this.mirror.tree.find(names.join('/')), name };
+    return { parent: findNode(this.mirror.tree, names.join('/'), caller), name };
   }
 }
 
-const EMPTY = { disabled: false, detached: false, headId: null };
+const EMPTY = { disabled: false, detached: false, archived: false, headId: null, version: 1 };
+
+function definedOnly<T extends object>(fields: T): Partial<T> {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;
+}

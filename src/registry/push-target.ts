@@ -1,9 +1,9 @@
 /** Where a push goes, and what its adapter stands on. */
-import { RootNodeError, TrainedOnError } from '../errors.js';
+import { NodeArchivedError, NodeNotFoundError, RootNodeError, TrainedOnError } from '../errors.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { RevisionReference } from './dto/revision.dto.js';
-import { plainNames } from './node-lookup.js';
+import { findNode, isVisible, plainNames, type Viewer } from './node-lookup.js';
 import { findRevision } from './revision-lookup.js';
 
 export interface PushTarget {
@@ -14,14 +14,17 @@ export interface PushTarget {
   node: NodeRecord | null;
 }
 
-export function pushTarget(tree: AdapterTree, path: string): PushTarget {
+export function pushTarget(tree: AdapterTree, path: string, viewer: Viewer): PushTarget {
   const names = plainNames(path);
   const name = names.at(-1) ?? '';
   if (names.length === 1) {
     throw new RootNodeError(name, `takes no adapter itself. Push to a path under it, like "${name}/french"`);
   }
-  const parent = tree.find(names.slice(0, -1).join('/'));
-  const node = tree.nodeByPath(names) ?? null;
+  const found = existing(tree, names, viewer);
+  const parent = found ? parentOf(tree, found) : findNode(tree, names.slice(0, -1).join('/'), viewer);
+  const node = found ?? null;
+  const archived = [node, parent].find((one) => one?.archived);
+  if (archived) throw new NodeArchivedError(path, tree.pathOf(archived.id));
   if (!node) {
     tree.check({
       id: '',
@@ -31,10 +34,24 @@ export function pushTarget(tree: AdapterTree, path: string): PushTarget {
       policy: 'pinned',
       disabled: false,
       detached: false,
+      archived: false,
       headId: null,
+      version: 1,
     });
   }
-  return { path: names.join('/'), parent, name, node };
+  return { path: node ? tree.pathOf(node.id) : names.join('/'), parent, name, node };
+}
+
+/** The node itself, if the caller can see it: its parent may lie out of sight then. */
+function existing(tree: AdapterTree, names: readonly string[], viewer: Viewer): NodeRecord | undefined {
+  const node = tree.nodeByPath(names);
+  return node && isVisible(tree, viewer, node.id) ? node : undefined;
+}
+
+function parentOf(tree: AdapterTree, { id, parentId }: NodeRecord): NodeRecord {
+  const parent = parentId === null ? undefined : tree.node(parentId);
+  if (!parent) throw new NodeNotFoundError(id);
+  return parent;
 }
 
 export interface TrainedOn {

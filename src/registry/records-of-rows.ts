@@ -37,8 +37,24 @@ export interface NodeRow {
   policy: string;
   disabledAt: Date | null;
   detached: boolean;
+  archivedAt: Date | null;
   headId: string | null;
+  version: number;
 }
+
+/** The columns that a `NodeRow` needs. */
+export const nodeRecordColumns = {
+  id: true,
+  modelId: true,
+  parentId: true,
+  name: true,
+  policy: true,
+  disabledAt: true,
+  detached: true,
+  archivedAt: true,
+  headId: true,
+  version: true,
+} as const;
 
 export function toNodeRecord(row: NodeRow): NodeRecord {
   return {
@@ -49,7 +65,9 @@ export function toNodeRecord(row: NodeRow): NodeRecord {
     policy: row.policy as ParentPolicy,
     disabled: row.disabledAt !== null,
     detached: row.detached,
+    archived: row.archivedAt !== null,
     headId: row.headId,
+    version: row.version,
   };
 }
 
@@ -63,7 +81,24 @@ export interface RevisionRow {
   bytes: bigint;
   configBlob: string;
   weightsBlob: string;
+  recalledAt: Date | null;
+  fallbackId: string | null;
 }
+
+/** The columns that a `RevisionRow` needs. */
+export const revisionRecordColumns = {
+  id: true,
+  nodeId: true,
+  number: true,
+  digest: true,
+  trainedOnId: true,
+  rank: true,
+  bytes: true,
+  configBlob: true,
+  weightsBlob: true,
+  recalledAt: true,
+  fallbackId: true,
+} as const;
 
 export function toRevisionRecord(row: RevisionRow): RevisionRecord {
   return {
@@ -76,5 +111,7 @@ export function toRevisionRecord(row: RevisionRow): RevisionRecord {
     bytes: Number(row.bytes),
     configBlob: row.configBlob,
     weightsBlob: row.weightsBlob,
+    recalled: row.recalledAt !== null,
+    fallbackId: row.fallbackId,
   };
 }

@@ -1,18 +1,24 @@
-import { Inject, Module, type OnModuleInit } from '@nestjs/common';
-import { join } from 'node:path';
-import { CONFIG, type Config } from '../config.js';
+import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { LOGGER, type Logger } from '../logger.js';
+import { Database } from '../database/database.js';
+import type { Listener } from '../database/driver.js';
 import { AdapterReader } from './adapter-reader.js';
+import { CHANGES_CHANNEL } from './audit-log.js';
+import { ChangeFeed } from './change-feed.js';
 import { Demo } from './demo.js';
 import { HeadsService } from './heads.service.js';
 import { ImportFolders } from './import-folders.js';
 import { sweepModels } from './importer/import-checkpoint.js';
 import { MirrorLoader } from './mirror-loader.js';
 import { ModelsController } from './models.controller.js';
-import { MODELS_FOLDER, ModelsService } from './models.service.js';
+import { ModelFolders } from './model-folders.js';
+import { ModelsService } from './models.service.js';
+import { NodeChanges } from './node-changes.js';
 import { NodeWalk } from './node-walk.js';
 import { NodesController } from './nodes.controller.js';
 import { NodesService } from './nodes.service.js';
 import { PushSources } from './push-sources.js';
+import { RegistryEvents } from './registry-events.js';
 import { RegistryService } from './registry.service.js';
 import { RegistryWrites } from './registry-writes.js';
 import { ResolutionController } from './resolution.controller.js';
@@ -26,14 +32,18 @@ import { TreeMirror } from './tree-mirror.js';
   controllers: [ModelsController, NodesController, RevisionsController, ResolutionController],
   providers: [
     AdapterReader,
+    ChangeFeed,
     Demo,
     HeadsService,
     ImportFolders,
     MirrorLoader,
+    ModelFolders,
     ModelsService,
+    NodeChanges,
     NodesService,
     NodeWalk,
     PushSources,
+    RegistryEvents,
     RegistryService,
     RegistryWrites,
     RevisionsService,
@@ -43,17 +53,31 @@ import { TreeMirror } from './tree-mirror.js';
   ],
   exports: [RegistryService],
 })
-export class RegistryModule implements OnModuleInit {
+export class RegistryModule implements OnModuleInit, OnApplicationShutdown {
+  #listener: Listener | null = null;
+
   constructor(
     private readonly loader: MirrorLoader,
     private readonly demo: Demo,
-    @Inject(CONFIG) private readonly config: Config,
+    private readonly folders: ModelFolders,
+    private readonly database: Database,
+    private readonly writes: RegistryWrites,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** Before the server listens: the first request finds the whole tree. */
   async onModuleInit(): Promise<void> {
-    await sweepModels(join(this.config.dataFolder, MODELS_FOLDER));
+    await sweepModels(this.folders.root);
     await this.loader.load();
+    this.#listener = this.database.listen(CHANGES_CHANNEL, () => {
+      this.writes.catchUp().catch((error: unknown) => {
+        this.logger.warn({ err: error }, 'changes of other instances could not be read yet');
+      });
+    });
     await this.demo.importIntoEmpty();
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.#listener?.close();
   }
 }

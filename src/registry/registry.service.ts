@@ -1,10 +1,14 @@
 /** What the rest of the service asks of the registry: paths, what they mean, and where their bytes lie. */
 import { Injectable } from '@nestjs/common';
+import type { RequestContext } from '../access/request-context.js';
 import type { AdapterUse, ModelSource } from '../engine/protocol.js';
 import { ModelNotImportedError, PathNotFoundError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
+import type { NodeRecord } from '../tree/records.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
+import { toResolutionDto, type ResolutionDto } from './dto/resolution.dto.js';
+import { isVisible } from './node-lookup.js';
 import { NodeWalk, type WalkedNode } from './node-walk.js';
 import { sourceOf, type RegisteredModel } from './registered-model.js';
 import { ServingRecord } from './serving-record.js';
@@ -38,9 +42,21 @@ export class RegistryService {
     return this.#mirror.tree;
   }
 
-  /** Throws `path_not_found` with the nearest names, `invalid_path`, `revision_not_found`, `node_disabled`. */
-  resolve(path: string): ResolvedPath {
-    return this.#mirror.tree.resolve(path);
+  /**
+   * Throws `path_not_found` with the nearest names, `invalid_path`, `revision_not_found`, `revision_recalled`,
+   * `node_disabled`, `node_archived`, `ancestor_override`.
+   */
+  resolve({ caller }: RequestContext, path: string): ResolvedPath {
+    return this.#mirror.tree.resolve(path, { within: caller.subtree });
+  }
+
+  /** What a path means now, step by step; of what lies above the caller's subtree the name and the number alone. */
+  explain(context: RequestContext, path: string): ResolutionDto {
+    const { tree } = this.#mirror;
+    const isShown = (nodeId: string) => isVisible(tree, context.caller, nodeId);
+    return toResolutionDto(this.resolve(context, path), isShown, (modelId) =>
+      isShown(tree.modelById(modelId)?.rootNodeId ?? ''),
+    );
   }
 
   /** By name. */
@@ -84,24 +100,46 @@ export class RegistryService {
     this.#served.note(resolved);
   }
 
-  /** Enabled nodes, models included, each before its children. `after`: path of the last one given out. */
-  async listServable(page: { limit: number; after: string | null }): Promise<ServableNode[]> {
-    const found = await this.#walk.take({ ...page, under: null, enter: ({ disabled }) => !disabled });
+  /**
+   * What the caller may be served, models included, each before its children. `after`: path of the last one given out.
+   */
+  async listServable(
+    { caller }: RequestContext,
+    page: { limit: number; after: string | null },
+  ): Promise<ServableNode[]> {
+    const { tree } = this.#mirror;
+    const { subtree } = caller;
+    if (subtree !== null && !this.#isServed(subtree)) return [];
+    const under = subtree === null ? null : tree.pathOf(subtree);
+    const found = await this.#walk.take({ ...page, under, enter: isOn });
     return found.map(toServable);
   }
 
   /** One of them, by its path. Throws as `resolve` does. */
-  async findServable(path: string): Promise<ServableNode> {
+  async findServable(context: RequestContext, path: string): Promise<ServableNode> {
     const { tree } = this.#mirror;
     // Refuses what is missing or disabled.
-    const resolved = tree.resolve(path);
+    const resolved = this.resolve(context, path);
     const [found] = await this.#walk.take({ limit: 1, after: null, under: tree.pathOf(tree.find(path).id) });
     if (!found) throw new PathNotFoundError(resolved.path, []);
     return toServable(found);
   }
+
+  /** A node that lies below one that is off isn't served. */
+  #isServed(nodeId: string): boolean {
+    const { tree } = this.#mirror;
+    for (let node = tree.node(nodeId); node; node = node.parentId === null ? undefined : tree.node(node.parentId)) {
+      if (!isOn(node)) return false;
+    }
+    return tree.node(nodeId) !== undefined;
+  }
 }
 
-function toServable({ record, path, createdAt }: WalkedNode): ServableNode {
+function isOn({ disabled, archived }: NodeRecord): boolean {
+  return !disabled && !archived;
+}
+
+function toServable({ record, path, row: { createdAt } }: WalkedNode): ServableNode {
   const names = path.split('/');
   return {
     path,

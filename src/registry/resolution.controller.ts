@@ -1,12 +1,7 @@
 import { Controller, Get, Param, Query } from '@nestjs/common';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
-import {
-  resolveQuery,
-  toResolutionDto,
-  type ResolutionDto,
-  type ResolveQuery,
-  type ServedPathDto,
-} from './dto/resolution.dto.js';
+import { resolveQuery, type ResolutionDto, type ResolveQuery, type ServedPathDto } from './dto/resolution.dto.js';
 import { RegistryService } from './registry.service.js';
 import { ServingRecord } from './serving-record.js';
 
@@ -19,14 +14,14 @@ export class ResolutionController {
 
   @Get('resolve')
   @RequireScope('read')
-  resolve(@Query({ schema: resolveQuery }) { path }: ResolveQuery): ResolutionDto {
-    return toResolutionDto(this.registry.resolve(path));
+  resolve(@Context() context: RequestContext, @Query({ schema: resolveQuery }) { path }: ResolveQuery): ResolutionDto {
+    return this.registry.explain(context, path);
   }
 
   /** What an answer's path digest stood for. */
   @Get('paths/:digest')
   @RequireScope('read', 'infer')
-  find(@Param('digest') digest: string): Promise<ServedPathDto> {
-    return this.served.find(digest);
+  find(@Context() context: RequestContext, @Param('digest') digest: string): Promise<ServedPathDto> {
+    return this.served.find(context, digest);
   }
 }

@@ -1,5 +1,6 @@
 import { Controller, Post, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
 import type { PushedRevisionDto } from './dto/revision.dto.js';
 import { PushSources } from './push-sources.js';
@@ -16,10 +17,11 @@ export class RevisionsController {
   @Post()
   @RequireScope('write')
   async push(
+    @Context() context: RequestContext,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<PushedRevisionDto> {
-    const pushed = await this.revisions.push(this.sources.ofRequest(request));
+    const pushed = await this.revisions.push(context, this.sources.ofRequest(request));
     void reply.status(pushed.unchanged ? 200 : 201);
     return pushed;
   }

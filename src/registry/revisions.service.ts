@@ -1,6 +1,7 @@
 /** The adapters of a node: pushed, checked, numbered, recorded, listed. */
 import { Inject, Injectable } from '@nestjs/common';
 import { ulid } from 'ulid';
+import type { RequestContext } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { Database, type Transaction } from '../database/database.js';
 import { DatabaseUnavailableError, ModelNotImportedError } from '../errors.js';
@@ -20,7 +21,7 @@ import {
 import { findNode } from './node-lookup.js';
 import { pushTarget, trainedOnOf, type PushTarget } from './push-target.js';
 import { toNodeRecord, toRevisionRecord } from './records-of-rows.js';
-import { RegistryWrites, type Change } from './registry-writes.js';
+import { RegistryWrites, unchanged, type Change } from './registry-writes.js';
 import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
 
@@ -39,9 +40,9 @@ export class RevisionsService {
     @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async list(idOrPath: string, { limit, cursor }: PageQuery): Promise<Page<RevisionDto>> {
+  async list({ caller }: RequestContext, idOrPath: string, { limit, cursor }: PageQuery): Promise<Page<RevisionDto>> {
     const { tree } = this.mirror;
-    const { id, headId } = findNode(tree, idOrPath);
+    const { id, headId } = findNode(tree, idOrPath, caller);
     const after = cursorKey(cursor, NUMBER);
     const rows = await this.database.client.revision.findMany({
       where: { nodeId: id, ...(after === null ? {} : { number: { gt: Number(after) } }) },
@@ -62,15 +63,17 @@ export class RevisionsService {
    * `receive` puts the two files into the store and says what is pushed. If anything fails after that, what it put is
    * taken back.
    */
-  async push(receive: Receive): Promise<PushedRevisionDto> {
+  async push(context: RequestContext, receive: Receive): Promise<PushedRevisionDto> {
     const staging = this.staged.begin();
     try {
       const { fields, files } = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
-      const facts = await this.#check(fields, files);
+      const facts = await this.#check(context, fields, files);
       // Recorded, or perhaps recorded: only an outage leaves that open, and then the bytes must stay.
       staging.keep();
       try {
-        const pushed = await this.writes.commit((transaction) => this.#record(transaction, fields, files, facts));
+        const pushed = await this.writes.commit(context, (transaction) =>
+          this.#record(context, transaction, fields, files, facts),
+        );
         if (pushed.unchanged) staging.discard();
         return pushed;
       } catch (error) {
@@ -82,9 +85,9 @@ export class RevisionsService {
     }
   }
 
-  #check(fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
+  #check(context: RequestContext, fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
     const { tree } = this.mirror;
-    const target = pushTarget(tree, fields.path);
+    const target = pushTarget(tree, fields.path, context.caller);
     // Refused before the adapter is read; what counts is what holds when it is recorded.
     trainedOnOf(tree, target.parent, fields.trainedOn);
     const model = this.mirror.model(target.parent.modelId);
@@ -96,13 +99,14 @@ export class RevisionsService {
   }
 
   async #record(
+    context: RequestContext,
     transaction: Transaction,
     fields: PushUpload,
     files: AdapterBlobs,
     facts: AdapterFacts,
   ): Promise<Change<PushedRevisionDto>> {
     const { tree } = this.mirror;
-    const target = pushTarget(tree, fields.path);
+    const target = pushTarget(tree, fields.path, context.caller);
     const trainedOn = trainedOnOf(tree, target.parent, fields.trainedOn);
     const before = target.node ? tree.revisions(target.node.id) : [];
     const same = before.find(
@@ -134,16 +138,13 @@ export class RevisionsService {
       await transaction.headChange.create({ data: { nodeId: node.id, revisionId: row.id, reason: 'first' } });
     const served = await transaction.node.update({
       where: { id: node.id },
-      data: { detached: false, ...(isFirst ? { headId: row.id } : {}) },
+      data: { detached: false, version: { increment: 1 }, ...(isFirst ? { headId: row.id } : {}) },
     });
+    const entry = { action: 'revision.push', nodeId: node.id, path: target.path, before: null };
     return {
       result: { ...toRevisionDto(row, target.path, served.headId), unchanged: false },
-      apply: () => {
-        // The node first without its new head, which the tree wants to know before it is pointed at.
-        if (!target.node) tree.setNode(node);
-        tree.setRevision(toRevisionRecord(row));
-        tree.setNode(toNodeRecord(served));
-      },
+      change: { nodes: [toNodeRecord(served)], revisions: [toRevisionRecord(row)] },
+      audit: [{ ...entry, after: { number, digest: facts.digest, trainedOn: trainedOn.revision?.number ?? null } }],
     };
   }
 
@@ -155,6 +156,6 @@ export class RevisionsService {
   async #unchanged(transaction: Transaction, id: string, node: NodeRecord): Promise<Change<PushedRevisionDto>> {
     const row = await transaction.revision.findUniqueOrThrow({ where: { id }, include: revisionRelations });
     const result = { ...toRevisionDto(row, this.mirror.tree.pathOf(node.id), node.headId), unchanged: true };
-    return { result, apply: () => undefined };
+    return unchanged(result);
   }
 }

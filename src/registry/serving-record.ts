@@ -8,6 +8,9 @@ import { Database } from '../database/database.js';
 import { ServedPathNotFoundError } from '../errors.js';
 import { LOGGER, type Logger } from '../logger.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
+import type { RequestContext } from '../access/request-context.js';
+import { isVisible } from './node-lookup.js';
+import { TreeMirror } from './tree-mirror.js';
 import { servedSteps, toServedPathDto, type ServedPathDto } from './dto/resolution.dto.js';
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -21,14 +24,16 @@ const MAX_NOTED = 10_000;
 @Injectable()
 export class ServingRecord implements OnApplicationShutdown {
   readonly #database: Database;
+  readonly #mirror: TreeMirror;
   readonly #logger: Logger;
   readonly #known = new LRUCache<string, true>({ max: REMEMBERED });
   #noted = new Map<string, ResolvedPath>();
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
 
-  constructor(database: Database, @Inject(LOGGER) logger: Logger) {
+  constructor(database: Database, mirror: TreeMirror, @Inject(LOGGER) logger: Logger) {
     this.#database = database;
+    this.#mirror = mirror;
     this.#logger = logger;
   }
 
@@ -39,12 +44,17 @@ export class ServingRecord implements OnApplicationShutdown {
     this.#timer ??= setTimeout(() => void this.#writeSoon(), WRITE_AFTER_MS).unref();
   }
 
-  async find(digest: string): Promise<ServedPathDto> {
+  /** To those alone who can see the node that was served. */
+  async find({ caller }: RequestContext, digest: string): Promise<ServedPathDto> {
     if (!DIGEST.test(digest)) throw new ServedPathNotFoundError(digest);
     await this.write();
     const row = await this.#database.client.servedPath.findUnique({ where: { digest } });
-    if (!row) throw new ServedPathNotFoundError(digest);
-    return toServedPathDto(row);
+    const { tree } = this.#mirror;
+    const { subtree } = caller;
+    if (!row || (subtree !== null && (row.nodeId === null || !isVisible(tree, caller, row.nodeId)))) {
+      throw new ServedPathNotFoundError(digest);
+    }
+    return toServedPathDto(row, subtree === null ? 0 : tree.pathOf(subtree).split('/').length - 1);
   }
 
   /** Writes what is noted. What could not be written stays noted. */
@@ -70,6 +80,7 @@ export class ServingRecord implements OnApplicationShutdown {
           path: resolved.path,
           modelName: resolved.model.name,
           baseDigest: resolved.model.digest,
+          nodeId: resolved.steps.at(-1)?.nodeId ?? this.#mirror.tree.modelById(resolved.model.id)?.rootNodeId ?? null,
           steps: servedSteps(resolved),
         })),
         skipDuplicates: true,

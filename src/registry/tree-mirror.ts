@@ -4,6 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { AdapterTree } from '../tree/adapter-tree.js';
+import type { RegistryChange } from './changed-rows.js';
 import type { RegisteredModel } from './registered-model.js';
 
 @Injectable()
@@ -21,9 +22,9 @@ export class TreeMirror {
     for (const model of models) this.#models.set(model.id, model);
   }
 
-  setModel(model: RegisteredModel): void {
-    this.#tree.setModel(model);
-    this.#models.set(model.id, model);
+  apply(change: RegistryChange): void {
+    for (const model of change.models ?? []) this.#models.set(model.id, model);
+    this.#tree.apply(change);
   }
 
   model(id: string): RegisteredModel | undefined {

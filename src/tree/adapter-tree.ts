@@ -13,9 +13,10 @@ import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureErro
 import { ChildIndex } from './child-index.js';
 import { nearestPaths } from './nearest.js';
 import { parsePath, type ParsedPath } from './path.js';
-import type { ModelRecord, NodeRecord, RevisionRecord } from './records.js';
-import { resolve, type AliasLookup } from './resolution.js';
+import type { AliasRecord, ModelRecord, NodeRecord, RedirectRecord, RevisionRecord, TreeChange } from './records.js';
+import { resolve, type ResolveOptions } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
+import { childOrRedirect } from './redirects.js';
 import { checkPlace, isWithin } from './shape.js';
 import { staleness, type Staleness } from './staleness.js';
 import { pathOf, StoredNode, type TreeNode, type TreeView } from './tree-node.js';
@@ -26,6 +27,8 @@ export interface TreeRecords {
   nodes: Iterable<NodeRecord>;
   /** In any order. */
   revisions: Iterable<RevisionRecord>;
+  aliases?: Iterable<AliasRecord & { nodeId: string }>;
+  redirects?: Iterable<RedirectRecord & { parentId: string }>;
 }
 
 /** Shared by all edges. */
@@ -48,7 +51,28 @@ export class AdapterTree implements TreeView {
     for (const [node, parentId] of places) tree.#connect(node, parentId);
     tree.#requireTrees();
     for (const revision of records.revisions) tree.setRevision(revision);
+    for (const { nodeId, ...alias } of records.aliases ?? []) {
+      const node = tree.#node(nodeId);
+      if (node) node.aliases = [...node.aliases, alias];
+    }
+    for (const { parentId, ...redirect } of records.redirects ?? []) {
+      const parent = tree.#node(parentId);
+      if (parent) parent.redirects = [...parent.redirects, redirect];
+    }
     return tree;
+  }
+
+  /**
+   * Sets what commits have changed. The order within the change is of no account: nodes that swap their names, or that
+   * move under others which are new, find their places.
+   */
+  apply(change: TreeChange): void {
+    for (const model of change.models ?? []) this.setModel(model);
+    for (const id of change.removedNodes ?? []) this.#removeSubtree(id);
+    this.#place(change.nodes ?? []);
+    for (const revision of change.revisions ?? []) this.setRevision(revision);
+    for (const { nodeId, aliases } of change.aliases ?? []) this.setAliases(nodeId, aliases);
+    for (const { parentId, redirects } of change.redirects ?? []) this.setRedirects(parentId, redirects);
   }
 
   // --- models ---
@@ -66,7 +90,7 @@ export class AdapterTree implements TreeView {
   removeModel(id: string): void {
     const model = this.#modelsById.get(id);
     if (!model) return;
-    for (const node of [...this.subtree(model.rootNodeId)].reverse()) this.removeNode(node.id);
+    this.#removeSubtree(model.rootNodeId);
     this.#modelsById.delete(id);
     this.#modelsByName.delete(model.name);
   }
@@ -128,13 +152,15 @@ export class AdapterTree implements TreeView {
     return node?.record;
   }
 
-  /** The node that a path of plain names leads to. Throws with the nearest names. */
-  find(path: string | ParsedPath): NodeRecord {
+  /** The node that a path of plain names leads to, over redirects too. Throws with the nearest names. */
+  find(path: string | ParsedPath, { within = null }: ResolveOptions = {}): NodeRecord {
     const parsed = typeof path === 'string' ? parsePath(path) : path;
     const names = [parsed.model, ...parsed.segments.map((segment) => segment.name)];
-    const node = this.nodeByPath(names);
-    if (!node) throw new PathNotFoundError(names.join('/'), nearestPaths(this, names));
-    return node;
+    const node = this.#follow(names);
+    if (!node || (within !== null && !isWithin(node, within))) {
+      throw new PathNotFoundError(names.join('/'), nearestPaths(this, names, within));
+    }
+    return node.record;
   }
 
   /** By name. */
@@ -221,10 +247,32 @@ export class AdapterTree implements TreeView {
     return this.#node(nodeId)?.revisions ?? [];
   }
 
+  // --- aliases and redirects ---
+
+  /** All of a node, in place of those that it has. */
+  setAliases(nodeId: string, aliases: readonly AliasRecord[]): void {
+    const node = this.#node(nodeId);
+    if (node) node.aliases = aliases;
+  }
+
+  aliases(nodeId: string): readonly AliasRecord[] {
+    return this.#node(nodeId)?.aliases ?? [];
+  }
+
+  /** All under a parent, in place of those that it has. */
+  setRedirects(parentId: string, redirects: readonly RedirectRecord[]): void {
+    const parent = this.#node(parentId);
+    if (parent) parent.redirects = redirects;
+  }
+
+  redirects(parentId: string): readonly RedirectRecord[] {
+    return this.#node(parentId)?.redirects ?? [];
+  }
+
   // --- what the tree answers ---
 
-  resolve(path: string | ParsedPath, aliases?: AliasLookup): ResolvedPath {
-    return resolve(this, typeof path === 'string' ? parsePath(path) : path, aliases);
+  resolve(path: string | ParsedPath, options?: ResolveOptions): ResolvedPath {
+    return resolve(this, typeof path === 'string' ? parsePath(path) : path, options);
   }
 
   staleness(nodeId: string): Staleness {
@@ -232,6 +280,35 @@ export class AdapterTree implements TreeView {
   }
 
   // --- the graph ---
+
+  #follow(names: readonly string[]): TreeNode | undefined {
+    const model = this.#modelsByName.get(names[0] ?? '');
+    let node = model && this.treeNode(model.rootNodeId);
+    for (let i = 1; node && i < names.length; i++) node = childOrRedirect(this, node, names[i] ?? '');
+    return node;
+  }
+
+  /** Those that change their places leave them first, so that none finds its new one taken by another that leaves too. */
+  #place(records: readonly NodeRecord[]): void {
+    const unplaced: [StoredNode, NodeRecord][] = [];
+    for (const record of records) {
+      const node = this.#node(record.id);
+      if (!node) {
+        unplaced.push([this.#add(record), record]);
+      } else if (node.name !== record.name || (node.parent?.id ?? null) !== record.parentId) {
+        this.#disconnect(node);
+        unplaced.push([node, record]);
+      } else {
+        this.#assign(node, record);
+      }
+    }
+    for (const [node, record] of unplaced) this.#assign(node, record);
+    for (const [node, record] of unplaced) this.#connect(node, record.parentId);
+  }
+
+  #removeSubtree(id: string): void {
+    for (const node of [...this.subtree(id)].reverse()) this.removeNode(node.id);
+  }
 
   #node(id: string): StoredNode | undefined {
     return this.#graph.hasNode(id) ? this.#graph.getNodeAttributes(id) : undefined;
@@ -280,6 +357,8 @@ export class AdapterTree implements TreeView {
       bytes: revision.bytes,
       configBlob: revision.configBlob,
       weightsBlob: revision.weightsBlob,
+      recalled: revision.recalled,
+      fallbackId: revision.fallbackId,
     };
   }
 

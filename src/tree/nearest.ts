@@ -6,14 +6,15 @@
  * Among more siblings than that, the names one edit away are still found, because they can be looked up.
  */
 import { distance } from 'fastest-levenshtein';
+import { isWithin } from './shape.js';
 import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
 const MAX_VISITED = 1000;
 const MAX_SUGGESTIONS = 3;
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz0123456789._-';
 
-/** `names`: the path that was asked for, model first. */
-export function nearestPaths(tree: TreeView, names: readonly string[]): string[] {
+/** `names`: the path that was asked for, model first. `within`: the node at and below which suggestions may lie. */
+export function nearestPaths(tree: TreeView, names: readonly string[], within: string | null = null): string[] {
   const depth = deepestExisting(tree, names);
   const candidates = new Set<string>();
   for (const name of depth === 0 ? modelNames(tree) : siblings(tree, names.slice(0, depth), names[depth] ?? '')) {
@@ -21,12 +22,12 @@ export function nearestPaths(tree: TreeView, names: readonly string[]): string[]
     // What follows the near name is kept as far as it exists.
     candidates.add(there.slice(0, deepestExisting(tree, there)).join('/'));
   }
-  for (const path of endingIn(tree, names)) candidates.add(path);
+  for (const path of endingIn(tree, names, within)) candidates.add(path);
 
   const limit = Math.max(2, Math.floor(names.slice(depth).join('/').length / 3));
   return [...candidates]
     .map((path) => ({ path, edits: editsBetween(path, names) }))
-    .filter(({ edits }) => edits <= limit)
+    .filter(({ edits, path }) => edits <= limit && mayName(tree, path, within))
     .sort((a, b) => a.edits - b.edits || b.path.length - a.path.length || a.path.localeCompare(b.path))
     .slice(0, MAX_SUGGESTIONS)
     .map(({ path }) => path);
@@ -70,12 +71,13 @@ function* oneEditAway(word: string): Generator<string> {
 }
 
 /** Paths of nodes, near the root first, that end in the last of `names`. */
-function endingIn(tree: TreeView, names: readonly string[]): string[] {
+function endingIn(tree: TreeView, names: readonly string[], within: string | null): string[] {
   const leaf = names.at(-1) ?? '';
   const found: string[] = [];
   const named = tree.model(names[0] ?? '');
   const models = named ? [named] : [...take(tree.models(), MAX_VISITED)];
-  const queue = models.map((model) => tree.treeNode(model.rootNodeId)).filter((root) => root !== undefined);
+  const starts = within === null ? models.map((model) => model.rootNodeId) : [within];
+  const queue = starts.map((id) => tree.treeNode(id)).filter((start) => start !== undefined);
   for (let i = 0; i < queue.length && queue.length < MAX_VISITED && found.length < MAX_SUGGESTIONS; i++) {
     const node = queue[i] as TreeNode;
     const match = tree.childOf(node, leaf);
@@ -85,6 +87,12 @@ function endingIn(tree: TreeView, names: readonly string[]): string[] {
     tree.visitChildren(node.id, (child) => queue.push(child) >= MAX_VISITED);
   }
   return found;
+}
+
+function mayName(tree: TreeView, path: string, within: string | null): boolean {
+  if (within === null) return true;
+  const node = nodeAt(tree, path.split('/'));
+  return node !== undefined && isWithin(node, within);
 }
 
 /** How many of `names` name something that exists. */

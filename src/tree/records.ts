@@ -28,7 +28,11 @@ export interface NodeRecord {
   disabled: boolean;
   /** Moved under another parent by force; ends with the next revision. */
   detached: boolean;
+  /** Put away: neither it nor what is below it is served, listed or pushed to. */
+  archived: boolean;
   headId: string | null;
+  /** Counts the changes of the row. */
+  version: number;
 }
 
 export interface RevisionRecord {
@@ -45,4 +49,34 @@ export interface RevisionRecord {
   /** Content addresses (sha256, hex) of the PEFT folder's two files. */
   configBlob: string;
   weightsBlob: string;
+  /** Out of service: what asks for it by a pin gets the fallback. */
+  recalled: boolean;
+  /** The revision of the same node that stands in for it once it is recalled; null: the node then contributes nothing. */
+  fallbackId: string | null;
+}
+
+/** A movable name for a revision of its node. */
+export interface AliasRecord {
+  name: string;
+  revisionId: string;
+  protected: boolean;
+}
+
+/** A name that a node had under this parent before it moved. */
+export interface RedirectRecord {
+  name: string;
+  nodeId: string;
+}
+
+/** What one or more commits changed: each list holds whole new states, in any order. */
+export interface TreeChange {
+  models?: readonly ModelRecord[];
+  nodes?: readonly NodeRecord[];
+  /** With all that is below them. */
+  removedNodes?: readonly string[];
+  revisions?: readonly RevisionRecord[];
+  /** All aliases of a node. */
+  aliases?: readonly { nodeId: string; aliases: readonly AliasRecord[] }[];
+  /** All redirects under a parent. */
+  redirects?: readonly { parentId: string; redirects: readonly RedirectRecord[] }[];
 }

@@ -6,36 +6,63 @@
  * inner segment wins, is marked off-pin where the one below was trained on another, and the walk goes on from it.
  *
  * Where nothing below pins a node (it is last, or the one below has no revision), its head is served. A revision that was
- * trained before its parent had any pins the parent to nothing: adding what came later would change its sum.
+ * trained before its parent had any pins the parent to nothing: adding what came later would change its sum. A pin that
+ * was recalled gives way to its fallback.
  */
-import { NodeDisabledError, PathNotFoundError, RevisionNotFoundError } from '../errors.js';
+import {
+  AncestorOverrideError,
+  NodeArchivedError,
+  NodeDisabledError,
+  PathNotFoundError,
+  RedirectedSegmentError,
+  RevisionNotFoundError,
+  RevisionRecalledError,
+} from '../errors.js';
 import { nearestPaths } from './nearest.js';
-import { formatPath, type ParsedPath, type ParsedSegment } from './path.js';
+import { formatPath, formatSegment, type ParsedPath, type ParsedSegment } from './path.js';
 import { pathDigest } from './path-digest.js';
 import type { ModelRecord, RevisionRecord } from './records.js';
+import { childOrRedirect } from './redirects.js';
 import type { ResolutionReason, ResolvedPath, ResolvedStep } from './resolved-path.js';
-import { pathOf, type TreeNode, type TreeView } from './tree-node.js';
+import { isWithin } from './shape.js';
+import { lineage, pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
-/** The id of the revision that an alias of a node names now. */
-export type AliasLookup = (nodeId: string, alias: string) => string | undefined;
+export interface ResolveOptions {
+  /**
+   * The node at and below which the caller may see: a path has to end there, and what lies above is served as it is,
+   * without a weight or a revision of the caller's choice. Null: everywhere.
+   */
+  within?: string | null;
+}
+
+/** The node of each segment, root first. */
+interface Descent {
+  model: ModelRecord;
+  nodes: TreeNode[];
+  /** One a segment of the present path. */
+  segments: readonly ParsedSegment[];
+  redirected: boolean;
+}
 
 interface Choice {
   revision: RevisionRecord | null;
   reason: ResolutionReason;
   offPin: boolean;
+  recalled: number | null;
 }
 
-export function resolve(tree: TreeView, path: ParsedPath, aliases?: AliasLookup): ResolvedPath {
-  const { model, nodes } = descend(tree, path);
-  const steps = new Array<ResolvedStep>(path.segments.length);
+export function resolve(tree: TreeView, path: ParsedPath, { within = null }: ResolveOptions = {}): ResolvedPath {
+  const { model, nodes, segments, redirected } = descend(tree, path, within);
+  if (within !== null) refuseOverrides(nodes, segments, within);
+  const steps = new Array<ResolvedStep>(segments.length);
 
   let below: TreeNode | null = null;
   let chosenBelow: RevisionRecord | null = null;
   for (let i = steps.length; i >= 1; i--) {
     // `nodes` holds the root and one node a segment.
     const node = nodes[i] as TreeNode;
-    const segment = path.segments[i - 1] as ParsedSegment;
-    const { revision, reason, offPin } = choose(tree, node, segment, below, chosenBelow, aliases);
+    const segment = segments[i - 1] as ParsedSegment;
+    const { revision, reason, offPin, recalled } = choose(tree, node, segment, below, chosenBelow);
     steps[i - 1] = {
       nodeId: node.id,
       nodePath: '',
@@ -44,6 +71,7 @@ export function resolve(tree: TreeView, path: ParsedPath, aliases?: AliasLookup)
       revision,
       stale: false,
       offPin,
+      recalled,
     };
     below = node;
     chosenBelow = revision;
@@ -53,39 +81,95 @@ export function resolve(tree: TreeView, path: ParsedPath, aliases?: AliasLookup)
   let stale = false;
   for (let i = 0; i < steps.length; i++) {
     const step = steps[i] as ResolvedStep;
-    step.nodePath = nodePath = `${nodePath}/${(path.segments[i] as ParsedSegment).name}`;
+    step.nodePath = nodePath = `${nodePath}/${(segments[i] as ParsedSegment).name}`;
     const trainedOn = (step.revision as RevisionRecord | null)?.trainedOnId;
     stale ||= trainedOn !== undefined && trainedOn !== ((nodes[i] as TreeNode).head?.id ?? null);
     step.stale = stale;
   }
   return {
-    path: formatPath(path),
+    path: formatPath({ model: path.model, segments: segments as ParsedSegment[] }),
+    redirectedFrom: redirected ? formatPath(path) : null,
     model: { id: model.id, name: model.name, digest: model.digest },
     steps,
     digest: pathDigest(model.digest, steps),
   };
 }
 
-/** Root to leaf; refuses what is missing or disabled. */
-function descend(tree: TreeView, path: ParsedPath): { model: ModelRecord; nodes: TreeNode[] } {
+/** Root to leaf; refuses what is missing, out of the caller's sight, disabled or archived. */
+function descend(tree: TreeView, path: ParsedPath, within: string | null): Descent {
   const model = tree.model(path.model);
   const root = model && tree.treeNode(model.rootNodeId);
-  if (!model || !root) throw notFound(tree, path);
-  const nodes = [root];
+  if (!model || !root) throw notFound(tree, path, within);
+  let nodes = [root];
+  let { segments } = path as { segments: readonly ParsedSegment[] };
+  let redirected = false;
   let node: TreeNode = root;
-  let disabled = root.disabled ? 0 : -1;
-  for (const { name } of path.segments) {
-    const child = tree.childOf(node, name);
-    if (!child) throw notFound(tree, path);
+  for (let i = 0; i < path.segments.length; i++) {
+    const segment = path.segments[i] as ParsedSegment;
+    const child = childOrRedirect(tree, node, segment.name);
+    if (!child) throw notFound(tree, path, within);
     node = child;
-    if (node.disabled && disabled < 0) disabled = nodes.length;
-    nodes.push(node);
+    if (child.parent === nodes[nodes.length - 1] && child.name === segment.name) {
+      nodes.push(child);
+      continue;
+    }
+    // It lies elsewhere now, perhaps at another depth: what has been said of nodes that are still on the way is kept.
+    const moved = lineage(child);
+    const said = [...segments.slice(0, nodes.length - 1), segment];
+    segments = [
+      ...readdress(tree, path, within, [...nodes.slice(1), child], said, moved),
+      ...path.segments.slice(i + 1),
+    ];
+    nodes = moved;
+    redirected = true;
   }
-  if (disabled >= 0) {
-    const names = namesOf(path);
-    throw new NodeDisabledError(names.join('/'), names.slice(0, disabled + 1).join('/'));
+  if (within !== null && !isWithin(node, within)) throw notFound(tree, path, within);
+  refuseUnserved(nodes);
+  return { model, nodes, segments, redirected };
+}
+
+/**
+ * What was said of the nodes of an old address, on the nodes of the present one. A weight or a revision of a node that is
+ * no longer on the way has nothing to apply to, and dropping it silently would serve something else than was asked for.
+ */
+function readdress(
+  tree: TreeView,
+  path: ParsedPath,
+  within: string | null,
+  oldNodes: readonly TreeNode[],
+  said: readonly ParsedSegment[],
+  moved: readonly TreeNode[],
+): ParsedSegment[] {
+  const lost = said.find(({ weight, revision }, i) => {
+    const isPlain = weight === 1 && revision === null;
+    return !isPlain && !moved.includes(oldNodes[i] as TreeNode);
+  });
+  const target = moved[moved.length - 1] as TreeNode;
+  if (lost) {
+    // To those who may not see where it went, it isn't there.
+    if (within !== null && !isWithin(target, within)) throw notFound(tree, path, within);
+    throw new RedirectedSegmentError(formatPath(path), formatSegment(lost), pathOf(target));
   }
-  return { model, nodes };
+  return moved.slice(1).map((node) => {
+    const before = said[oldNodes.indexOf(node)];
+    return { name: node.name, weight: before?.weight ?? 1, revision: before?.revision ?? null };
+  });
+}
+
+function refuseUnserved(nodes: readonly TreeNode[]): void {
+  for (const node of nodes) {
+    if (node.disabled) throw new NodeDisabledError(pathOf(nodes[nodes.length - 1] as TreeNode), pathOf(node));
+    if (node.archived) throw new NodeArchivedError(pathOf(nodes[nodes.length - 1] as TreeNode), pathOf(node));
+  }
+}
+
+function refuseOverrides(nodes: readonly TreeNode[], segments: readonly ParsedSegment[], within: string): void {
+  for (let i = 1; i < nodes.length; i++) {
+    const node = nodes[i] as TreeNode;
+    if (node.id === within) return;
+    const segment = segments[i - 1] as ParsedSegment;
+    if (segment.weight !== 1 || segment.revision !== null) throw new AncestorOverrideError(formatSegment(segment));
+  }
 }
 
 function choose(
@@ -94,30 +178,47 @@ function choose(
   segment: ParsedSegment,
   below: TreeNode | null,
   chosenBelow: RevisionRecord | null,
-  aliases: AliasLookup | undefined,
 ): Choice {
   if (segment.revision !== null) {
-    const revision = named(tree, node, segment.revision, aliases);
+    const revision = named(node, segment.revision);
+    if (revision.recalled) throw new RevisionRecalledError(pathOf(node), revision.number);
     const offPin = chosenBelow !== null && chosenBelow.trainedOnId !== revision.id;
-    return { revision, reason: 'explicit', offPin };
+    return { revision, reason: 'explicit', offPin, recalled: null };
   }
   const { head } = node;
-  if (head === null) return { revision: null, reason: 'empty', offPin: false };
+  // A recalled pin counts also where the head is gone with it.
+  const pinId = chosenBelow?.trainedOnId;
+  const isFree = below !== null && (below.policy === 'follow' || below.detached);
+  if (head === null && (isFree || !pinId)) return { revision: null, reason: 'empty', offPin: false, recalled: null };
   // A node that was moved was trained on nothing of its present parent: there is no pin to keep.
-  if (below && (below.policy === 'follow' || below.detached)) {
-    return { revision: head, reason: 'follow', offPin: false };
+  if (isFree) return { revision: head, reason: 'follow', offPin: false, recalled: null };
+  if (chosenBelow === null) return { revision: head, reason: 'head', offPin: false, recalled: null };
+  if (pinId === null || pinId === undefined) {
+    return { revision: null, reason: 'pinned', offPin: false, recalled: null };
   }
-  if (chosenBelow === null) return { revision: head, reason: 'head', offPin: false };
-  if (chosenBelow.trainedOnId === null) return { revision: null, reason: 'pinned', offPin: false };
-  const pin = chosenBelow.trainedOnId === head.id ? head : tree.revision(chosenBelow.trainedOnId);
-  return pin?.nodeId === node.id
-    ? { revision: pin, reason: 'pinned', offPin: false }
-    : { revision: head, reason: 'follow', offPin: false };
+  const pin = pinId === head?.id ? head : tree.revision(pinId);
+  if (pin?.nodeId !== node.id) {
+    if (head === null) return { revision: null, reason: 'empty', offPin: false, recalled: null };
+    return { revision: head, reason: 'follow', offPin: false, recalled: null };
+  }
+  if (!pin.recalled) return { revision: pin, reason: 'pinned', offPin: false, recalled: null };
+  return { revision: standIn(tree, pin), reason: 'fallback', offPin: true, recalled: pin.number };
 }
 
-function named(tree: TreeView, node: TreeNode, ref: number | string, aliases: AliasLookup | undefined): RevisionRecord {
-  const found = typeof ref === 'number' ? numbered(node, ref) : ofAlias(tree, aliases?.(node.id, ref));
-  if (found?.nodeId === node.id) return found;
+/** A fallback may have been recalled later itself. */
+function standIn(tree: TreeView, recalled: RevisionRecord): RevisionRecord | null {
+  const seen = new Set<string>();
+  let revision: RevisionRecord | undefined = recalled;
+  while (revision?.recalled && !seen.has(revision.id)) {
+    seen.add(revision.id);
+    revision = revision.fallbackId === null ? undefined : tree.revision(revision.fallbackId);
+  }
+  return revision && !revision.recalled ? revision : null;
+}
+
+function named(node: TreeNode, ref: number | string): RevisionRecord {
+  const found = typeof ref === 'number' ? numbered(node, ref) : ofAlias(node, ref);
+  if (found) return found;
   const numbers = node.revisions.map((revision) => revision.number);
   throw new RevisionNotFoundError(pathOf(node), ref, numbers);
 }
@@ -128,13 +229,14 @@ function numbered({ revisions }: TreeNode, number: number): RevisionRecord | und
   return guess?.number === number ? guess : revisions.find((revision) => revision.number === number);
 }
 
-function ofAlias(tree: TreeView, revisionId: string | undefined): RevisionRecord | undefined {
-  return revisionId === undefined ? undefined : tree.revision(revisionId);
+function ofAlias({ aliases, revisions }: TreeNode, name: string): RevisionRecord | undefined {
+  const alias = aliases.find((one) => one.name === name);
+  return alias && revisions.find(({ id }) => id === alias.revisionId);
 }
 
-function notFound(tree: TreeView, path: ParsedPath): PathNotFoundError {
+function notFound(tree: TreeView, path: ParsedPath, within: string | null): PathNotFoundError {
   const names = namesOf(path);
-  return new PathNotFoundError(names.join('/'), nearestPaths(tree, names));
+  return new PathNotFoundError(names.join('/'), nearestPaths(tree, names, within));
 }
 
 function namesOf(path: ParsedPath): string[] {

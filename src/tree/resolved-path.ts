@@ -11,7 +11,9 @@ export type ResolutionReason =
   /** The head, because the node below follows it, or was trained under another parent. */
   | 'follow'
   /** The node has no revision: it contributes nothing. */
-  | 'empty';
+  | 'empty'
+  /** What stands in for the revision that the node below was trained on, which was recalled. */
+  | 'fallback';
 
 export interface ResolvedStep {
   nodeId: string;
@@ -24,8 +26,10 @@ export interface ResolvedStep {
   revision: ResolvedRevision | null;
   /** The parent's head is no longer what this revision was trained on (or an ancestor's is). */
   stale: boolean;
-  /** An explicit `@` chose another parent revision than the one below was trained on. */
+  /** An explicit `@`, or a fallback, is another parent revision than the one below was trained on. */
   offPin: boolean;
+  /** Number of the recalled revision that this step would have, were it not recalled. */
+  recalled: number | null;
 }
 
 export interface ResolvedRevision {
@@ -41,8 +45,10 @@ export interface ResolvedRevision {
 }
 
 export interface ResolvedPath {
-  /** Canonical form of what was asked for. */
+  /** Canonical form of what was asked for: where the nodes lie now. */
   path: string;
+  /** What was asked for, where a node has moved from there; else null. */
+  redirectedFrom: string | null;
   model: { id: string; name: string; digest: string };
   /** Root to leaf, without the root. */
   steps: ResolvedStep[];

@@ -2,7 +2,7 @@
  * A node as the tree holds it: one object with what resolution reads, and pointers where the record has ids. A walk down
  * a large tree waits for memory more than for anything else, so there is no second object to fetch on the way.
  */
-import type { ModelRecord, NodeRecord, ParentPolicy, RevisionRecord } from './records.js';
+import type { AliasRecord, ModelRecord, NodeRecord, ParentPolicy, RedirectRecord, RevisionRecord } from './records.js';
 
 export interface TreeNode {
   readonly id: string;
@@ -11,10 +11,14 @@ export interface TreeNode {
   readonly policy: ParentPolicy;
   readonly disabled: boolean;
   readonly detached: boolean;
+  readonly archived: boolean;
   readonly parent: TreeNode | null;
   readonly head: RevisionRecord | null;
   /** By number, ascending. */
   readonly revisions: readonly RevisionRecord[];
+  readonly aliases: readonly AliasRecord[];
+  /** Names that lead elsewhere: nodes that lay under this one. */
+  readonly redirects: readonly RedirectRecord[];
   /** A number of its own in this tree. */
   readonly handle: number;
   /** The row that it stands for. */
@@ -35,6 +39,8 @@ export interface TreeView {
 
 /** Shared by all nodes that have no revision. */
 const NO_REVISIONS: readonly RevisionRecord[] = Object.freeze([]);
+const NO_ALIASES: readonly AliasRecord[] = Object.freeze([]);
+const NO_REDIRECTS: readonly RedirectRecord[] = Object.freeze([]);
 
 /** The node as the tree alone may change it. */
 export class StoredNode implements TreeNode {
@@ -45,8 +51,12 @@ export class StoredNode implements TreeNode {
   head: RevisionRecord | null = null;
   policy: ParentPolicy = 'pinned';
   detached = false;
+  archived = false;
+  version = 1;
   readonly handle: number;
   revisions = NO_REVISIONS;
+  aliases = NO_ALIASES;
+  redirects = NO_REDIRECTS;
   /** The next node of which the index of children takes the same hash. */
   nextAlike: StoredNode | null = null;
   modelId = '';
@@ -65,6 +75,8 @@ export class StoredNode implements TreeNode {
     this.policy = record.policy === 'follow' ? 'follow' : 'pinned';
     this.disabled = record.disabled;
     this.detached = record.detached;
+    this.archived = record.archived;
+    this.version = record.version;
     this.modelId = modelId;
     this.head = head;
     this.headId = head?.id ?? record.headId;
@@ -79,7 +91,9 @@ export class StoredNode implements TreeNode {
       policy: this.policy,
       disabled: this.disabled,
       detached: this.detached,
+      archived: this.archived,
       headId: this.headId,
+      version: this.version,
     };
   }
 }

@@ -1,17 +1,29 @@
 /** A node of a tree as clients see it. */
 import { z } from 'zod';
-import type { NodeRecord } from '../../tree/records.js';
+import { plainText } from '../../http/plain-text.js';
 import { pageQuery } from './page.js';
+import { tagsSchema } from './tags.js';
 
 export const policySchema = z.enum(['pinned', 'follow']);
+
+const description = plainText(2000);
 
 export const createNodeBody = z.strictObject({
   path: z.string().min(1).max(4096),
   policy: policySchema.default('pinned'),
+  description: description.default(''),
+  tags: tagsSchema.default([]),
 });
 export type CreateNode = z.output<typeof createNodeBody>;
 
-export const updateNodeBody = z.strictObject({ policy: policySchema });
+/** What is left out stays as it is. */
+export const updateNodeBody = z
+  .strictObject({
+    policy: policySchema.optional(),
+    description: description.optional(),
+    tags: tagsSchema.optional(),
+  })
+  .refine((body) => Object.keys(body).length > 0, { message: 'Name at least one of policy, description, tags.' });
 export type UpdateNode = z.infer<typeof updateNodeBody>;
 
 export const moveNodeBody = z.strictObject({
@@ -25,6 +37,8 @@ export type MoveNode = z.output<typeof moveNodeBody>;
 export const listNodesQuery = pageQuery.extend({
   /** Lists this node and all below it; left out, all trees. */
   under: z.string().min(1).max(4096).optional(),
+  /** Also those that were archived. */
+  archived: z.stringbool().default(false),
 });
 export type ListNodes = z.output<typeof listNodesQuery>;
 
@@ -35,38 +49,68 @@ export const nodeSchema = z.object({
   model: z.string(),
   /** Path of the parent; null for the root, which is the bare base model. */
   parent: z.string().nullable(),
+  description: z.string(),
+  tags: z.array(z.string()),
   /** Which revision of the parent it is served with. */
   policy: policySchema,
   disabled: z.boolean(),
+  /** Put away, with all that is below it. */
+  archived: z.boolean(),
   /** Moved under another parent by force, and no revision since. */
   detached: z.boolean(),
   /** The parent's head is no longer what its head was trained on, or that is so further up. */
   stale: z.boolean(),
   /** What it serves by default; null while it has no revision. */
   head: z.object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number() }).nullable(),
+  aliases: z.array(z.object({ name: z.string(), revision: z.number(), protected: z.boolean() })),
   revisions: z.number(),
   children: z.number(),
+  /** Counts its changes; send it as If-Match to change only what you have seen. */
+  version: z.number(),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
 });
 export type NodeDto = z.infer<typeof nodeSchema>;
 
-/** What the tree knows about a node, next to its record. */
+export interface NodeRow {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  policy: string;
+  disabledAt: Date | null;
+  archivedAt: Date | null;
+  detached: boolean;
+  version: number;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** What the tree knows about a node, next to its row. */
 export interface NodeFacts {
   path: string;
   model: string;
   parent: string | null;
   stale: boolean;
   head: NodeDto['head'];
+  aliases: NodeDto['aliases'];
   revisions: number;
   children: number;
 }
 
-export function toNodeDto(record: NodeRecord, facts: NodeFacts): NodeDto {
+export function toNodeDto(row: NodeRow, facts: NodeFacts): NodeDto {
   return {
-    id: record.id,
-    name: record.name,
-    policy: record.policy,
-    disabled: record.disabled,
-    detached: record.detached,
+    id: row.id,
+    name: row.name,
+    description: row.description,
+    tags: row.tags,
+    policy: policySchema.parse(row.policy),
+    disabled: row.disabledAt !== null,
+    archived: row.archivedAt !== null,
+    detached: row.detached,
+    version: row.version,
+    createdAt: row.createdAt.toISOString(),
+    updatedAt: row.updatedAt.toISOString(),
     ...facts,
   };
 }

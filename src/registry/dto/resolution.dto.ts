@@ -8,22 +8,34 @@ export type ResolveQuery = z.infer<typeof resolveQuery>;
 export const resolutionSchema = z.object({
   /** Canonical form of what was asked for. */
   path: z.string(),
+  /** What was asked for, where a node has moved from there. */
+  redirectedFrom: z.string().nullable(),
   /** Path digest. */
   digest: z.string(),
-  model: z.object({ id: z.string(), name: z.string(), digest: z.string() }),
+  /** To a key that is bound to a subtree of it, a model shows its name alone. */
+  model: z.object({ id: z.string().nullable(), name: z.string(), digest: z.string().nullable() }),
   /** Root to leaf, without the root. */
   steps: z.array(
     z.object({
-      node: z.object({ id: z.string(), path: z.string() }),
+      /** What lies above the subtree of the key shows name and revision number alone. */
+      node: z.object({ id: z.string().nullable(), path: z.string() }),
       weight: z.number(),
       revision: z
-        .object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number(), bytes: z.number() })
+        .object({
+          id: z.string().nullable(),
+          number: z.number(),
+          digest: z.string().nullable(),
+          rank: z.number().nullable(),
+          bytes: z.number().nullable(),
+        })
         .nullable(),
-      reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty']),
+      reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty', 'fallback']),
       /** The reason in words. */
       explanation: z.string(),
       stale: z.boolean(),
       offPin: z.boolean(),
+      /** Number of the recalled revision that would be served here. */
+      recalled: z.number().nullable(),
     }),
   ),
   totals: z.object({
@@ -41,7 +53,8 @@ const servedStepsSchema = z.array(
     /** Path of the node then. */
     path: z.string(),
     revision: z.number(),
-    digest: z.string(),
+    /** Null for what lies above the subtree of the key. */
+    digest: z.string().nullable(),
     weight: z.number(),
   }),
 );
@@ -50,28 +63,36 @@ export const servedPathSchema = z.object({
   digest: z.string(),
   /** The path as it was asked for first. */
   path: z.string(),
-  model: z.object({ name: z.string(), digest: z.string() }),
+  model: z.object({ name: z.string(), digest: z.string().nullable() }),
   steps: servedStepsSchema,
   firstServed: z.iso.datetime(),
 });
 export type ServedPathDto = z.infer<typeof servedPathSchema>;
 
-export function toResolutionDto(resolved: ResolvedPath): ResolutionDto {
+/** `isShown`: whether the caller may see all of a node, or of a model. */
+export function toResolutionDto(
+  resolved: ResolvedPath,
+  isShown: (nodeId: string) => boolean = () => true,
+  isModelShown: (modelId: string) => boolean = () => true,
+): ResolutionDto {
+  const { id, name, digest } = resolved.model;
   const active = resolved.steps.filter((step) => step.revision !== null && step.weight !== 0);
   const sum = (pick: (revision: { rank: number; bytes: number }) => number) =>
     active.reduce((total, { revision }) => total + (revision === null ? 0 : pick(revision)), 0);
   return {
     path: resolved.path,
     digest: resolved.digest,
-    model: resolved.model,
+    redirectedFrom: resolved.redirectedFrom,
+    model: isModelShown(id) ? { id, name, digest } : { id: null, name, digest: null },
     steps: resolved.steps.map((step) => ({
-      node: { id: step.nodeId, path: step.nodePath },
+      node: { id: isShown(step.nodeId) ? step.nodeId : null, path: step.nodePath },
       weight: step.weight,
-      revision: step.revision === null ? null : shownRevision(step.revision),
+      revision: step.revision === null ? null : shownRevision(step.revision, isShown(step.nodeId)),
       reason: step.reason,
       explanation: explain(step),
       stale: step.stale,
       offPin: step.offPin,
+      recalled: step.recalled,
     })),
     totals: { adapters: active.length, rank: sum(({ rank }) => rank), bytes: sum(({ bytes }) => bytes) },
   };
@@ -95,18 +116,21 @@ export interface ServedPathRow {
   firstServed: Date;
 }
 
-export function toServedPathDto(row: ServedPathRow): ServedPathDto {
+/** `hidden`: how many nodes, the model included, lie above the caller's subtree. */
+export function toServedPathDto(row: ServedPathRow, hidden: number): ServedPathDto {
   return {
     digest: row.digest,
     path: row.path,
-    model: { name: row.modelName, digest: row.baseDigest },
-    steps: servedStepsSchema.parse(row.steps),
+    model: { name: row.modelName, digest: hidden > 0 ? null : row.baseDigest },
+    steps: servedStepsSchema
+      .parse(row.steps)
+      .map((step) => (step.path.split('/').length <= hidden ? { ...step, digest: null } : step)),
     firstServed: row.firstServed.toISOString(),
   };
 }
 
-function shownRevision({ id, number, digest, rank, bytes }: NonNullable<ResolvedStep['revision']>) {
-  return { id, number, digest, rank, bytes };
+function shownRevision({ id, number, digest, rank, bytes }: NonNullable<ResolvedStep['revision']>, inFull: boolean) {
+  return inFull ? { id, number, digest, rank, bytes } : { id: null, number, digest: null, rank: null, bytes: null };
 }
 
 function explain(step: ResolvedStep): string {
@@ -118,10 +142,11 @@ function explain(step: ResolvedStep): string {
       pinned: `revision ${number} is what the node below was trained on`,
       follow: `revision ${number} is the head, which the node below follows`,
       empty: 'the node contributes no revision',
+      fallback: `${step.revision ? `revision ${number}` : 'nothing'} stands in for revision ${step.recalled ?? 0}, which the node below was trained on and which was recalled`,
     }[step.reason],
   ];
   if (step.weight === 0) parts.push('its weight is 0, so it is left out of the sum');
-  if (step.offPin) parts.push('it is another one than the node below was trained on');
+  if (step.offPin && step.reason !== 'fallback') parts.push('it is another one than the node below was trained on');
   if (step.stale) parts.push('it was trained on another revision of a node above than the head there');
   return `${parts.join('; ')}.`;
 }

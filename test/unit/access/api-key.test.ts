@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { hashOf, newKey, prefixOf } from '../../../src/access/api-key.js';
-import { mayUse, type Scope } from '../../../src/access/scope.js';
+import { ALL_SCOPES, mayUse, type Scope } from '../../../src/access/scope.js';
 
 describe('keys', () => {
   it('have a prefix that finds them and a hash that proves them', () => {
@@ -18,15 +18,22 @@ describe('keys', () => {
 });
 
 describe('scopes', () => {
-  const caller = (...scopes: Scope[]) => ({ keyId: 'k', keyName: 'k', scopes });
+  const caller = (...scopes: Scope[]) => ({
+    keyId: 'k',
+    keyName: 'k',
+    scopes,
+    subtree: null,
+    limits: { requestsPerMinute: null, tokensPerMinute: null },
+  });
 
-  it('grant themselves, admin everything, and write reading', () => {
-    const granted = (held: Scope) =>
-      (['infer', 'read', 'write', 'admin'] as const).filter((s) => mayUse(caller(held), [s]));
+  it('grant themselves, admin everything, and write and promote reading', () => {
+    const granted = (held: Scope) => ALL_SCOPES.filter((s) => mayUse(caller(held), [s]));
     expect(granted('infer')).toEqual(['infer']);
     expect(granted('read')).toEqual(['read']);
     expect(granted('write')).toEqual(['read', 'write']);
-    expect(granted('admin')).toEqual(['infer', 'read', 'write', 'admin']);
+    expect(granted('promote')).toEqual(['read', 'promote']);
+    expect(granted('metrics')).toEqual(['metrics']);
+    expect(granted('admin')).toEqual([...ALL_SCOPES]);
   });
 
   it('suffice when one of several does', () => {

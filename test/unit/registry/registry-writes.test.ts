@@ -1,20 +1,35 @@
 import { pino } from 'pino';
+import { SYSTEM } from '../../../src/access/request-context.js';
 import type { Database, Transaction } from '../../../src/database/database.js';
+import type { ChangeFeed } from '../../../src/registry/change-feed.js';
 import type { MirrorLoader } from '../../../src/registry/mirror-loader.js';
-import { RegistryWrites } from '../../../src/registry/registry-writes.js';
+import { RegistryEvents } from '../../../src/registry/registry-events.js';
+import { RegistryWrites, type Change } from '../../../src/registry/registry-writes.js';
+import type { TreeMirror } from '../../../src/registry/tree-mirror.js';
 
 test('what is committed has succeeded, although the tree neither takes it nor can be read anew', async () => {
-  const database = { transaction: (work: (transaction: Transaction) => unknown) => work({} as Transaction) };
-  const loader = { load: () => Promise.reject(new Error('no such tree')) };
+  const transaction = { $executeRaw: () => Promise.resolve(1), auditEntry: { createMany: () => Promise.resolve() } };
+  const database = { transaction: (work: (t: Transaction) => unknown) => work(transaction as unknown as Transaction) };
+  const mirror = {
+    apply: (): void => {
+      throw new Error('it does not fit');
+    },
+  };
   const writes = new RegistryWrites(
     database as unknown as Database,
-    loader as unknown as MirrorLoader,
+    mirror as unknown as TreeMirror,
+    { load: () => Promise.reject(new Error('no such tree')) } as unknown as MirrorLoader,
+    { applied: 0n, catchUp: () => Promise.resolve(), advance: () => undefined } as unknown as ChangeFeed,
+    new RegistryEvents(),
     pino({ enabled: false }),
   );
-  const apply = (): void => {
-    throw new Error('it does not fit');
-  };
-  expect(await writes.commit(() => Promise.resolve({ result: 'revision 1', apply }))).toBe('revision 1');
+  const change = (result: string): Promise<Change<string>> =>
+    Promise.resolve({
+      result,
+      change: {},
+      audit: [{ action: 'node.create', nodeId: null, path: null, before: null, after: null }],
+    });
+  expect(await writes.commit(SYSTEM, () => change('revision 1'))).toBe('revision 1');
   // Until the tree is what the database says, nothing is written.
-  await expect(writes.commit(() => Promise.resolve({ result: 'revision 2', apply }))).rejects.toThrow('no such tree');
+  await expect(writes.commit(SYSTEM, () => change('revision 2'))).rejects.toThrow('no such tree');
 });

@@ -88,18 +88,20 @@ describe('resolving a path', () => {
     const french = rows.add(root, 'french');
     const first = rows.push(french.id);
     rows.push(french.id);
-    const other = rows.add(root, 'other');
-    const foreign = rows.push(other.id);
-    const aliases = (nodeId: string, alias: string) =>
-      ({ production: nodeId === french.id ? first.id : undefined, astray: foreign.id })[alias];
-    expect(tree.resolve('storyteller/french@production', aliases).steps).toMatchObject([
-      { reason: 'explicit', revision: { number: 1 } },
-    ]);
-    expect(refusal(() => tree.resolve('storyteller/french@candidate', aliases))).toBe('revision_not_found');
-    expect(refusal(() => tree.resolve('storyteller/french@astray', aliases))).toBe('revision_not_found');
     expect(() => tree.resolve('storyteller/french@production')).toThrow(
       '"storyteller/french" has no alias "production"; it has revisions up to 2.',
     );
+    const other = rows.add(root, 'other');
+    const foreign = rows.push(other.id);
+    tree.setAliases(french.id, [
+      { name: 'production', revisionId: first.id, protected: true },
+      { name: 'astray', revisionId: foreign.id, protected: false },
+    ]);
+    expect(tree.resolve('storyteller/french@production').steps).toMatchObject([
+      { reason: 'explicit', revision: { number: 1 } },
+    ]);
+    expect(refusal(() => tree.resolve('storyteller/french@candidate'))).toBe('revision_not_found');
+    expect(refusal(() => tree.resolve('storyteller/french@astray'))).toBe('revision_not_found');
     expect(() => tree.resolve('storyteller/french@3')).toThrow('has no revision 3');
   });
 

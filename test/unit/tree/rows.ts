@@ -26,7 +26,9 @@ export class Rows {
       policy: 'pinned',
       disabled: false,
       detached: false,
+      archived: false,
       headId: null,
+      version: 1,
     });
   }
 
@@ -39,7 +41,9 @@ export class Rows {
       policy,
       disabled: false,
       detached: false,
+      archived: false,
       headId: null,
+      version: 1,
     });
   }
 
@@ -66,6 +70,8 @@ export class Rows {
       bytes: 100,
       configBlob: 'config',
       weightsBlob: `weights-${this.revisions.size}`,
+      recalled: false,
+      fallbackId: null,
     };
     for (const tree of this.#trees) tree.setRevision(revision);
     this.revisions.set(revision.id, revision);

@@ -1,0 +1,41 @@
+/** Who asks, and by which request: handed from the controller or resolver to every service that reads or writes. */
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { InvalidApiKeyError } from '../errors.js';
+import type { Caller } from './scope.js';
+
+export interface RequestContext {
+  caller: Caller;
+  requestId: string;
+}
+
+/** The service itself, when it imports the demo tree. */
+export const SYSTEM: RequestContext = {
+  caller: {
+    keyId: null,
+    keyName: 'espalier',
+    scopes: ['admin'],
+    subtree: null,
+    limits: { requestsPerMinute: null, tokensPerMinute: null },
+  },
+  requestId: 'system',
+};
+
+export function contextOf({ caller, id }: FastifyRequest): RequestContext {
+  if (!caller) throw new InvalidApiKeyError(false);
+  return { caller, requestId: id };
+}
+
+/** On a parameter of a handler whose route needs a key; for HTTP and, by the request in its context, for GraphQL. */
+export const Context = createParamDecorator((_data: unknown, execution: ExecutionContext): RequestContext =>
+  contextOf(requestOf(execution)),
+);
+
+/** The HTTP request behind a handler of either kind. */
+export function requestOf(execution: ExecutionContext): FastifyRequest {
+  if (execution.getType<'http' | 'graphql'>() === 'graphql') {
+    const [, , graphql] = execution.getArgs<[unknown, unknown, { req: FastifyRequest }]>();
+    return graphql.req;
+  }
+  return execution.switchToHttp().getRequest<FastifyRequest>();
+}
