@@ -23,6 +23,7 @@ const MAY_IMPORT = {
   registry: ['tree', 'storage', 'database', 'access', 'http', 'graph', 'formats', 'lowrank', 'engine'],
   completions: ['tree', 'registry', 'access', 'http', 'engine', 'tokenization', 'formats', 'observability'],
   observability: ['tree', 'registry', 'access', 'http', 'engine', 'database'],
+  openapi: ['access', 'http'],
   cli: ['tree', 'http', 'registry'],
 };
 
