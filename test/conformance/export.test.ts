@@ -38,7 +38,7 @@ describe.each(CASES)('%s', (name) => {
     const expectation = golden.expectations.find((one) => one.title === title)!;
     const steps = expectation.steps
       .filter(({ weight }) => weight !== 0)
-      .map(({ node, weight }) => ({ ...adapterFiles(name, node), weight }));
+      .map(({ node, weight }) => ({ ...adapterFiles(name, node), digest: node, weight }));
     const path = await PathExport.open(steps, golden.checkpoint, 'digest');
     const configFile = join(folder, 'adapter_config.json');
     const weightsFile = join(folder, 'adapter_model.safetensors');

@@ -3,6 +3,7 @@
  * the one rounding of w·s·B. The file is laid out from the shapes alone and then written front to back in small pieces,
  * so neither an adapter nor a module is ever whole in memory. The same adapters and weights give the same bytes.
  */
+import { AdapterLoadError } from '../../errors.js';
 import { concatenateColumns } from '../../lowrank/concatenate.js';
 import { linearModules } from '../checkpoint/modules.js';
 import { type FileLayout, layOut } from '../safetensors/layout.js';
@@ -15,6 +16,8 @@ const PIECE_ELEMENTS = 256 * 1024;
 
 /** An adapter of the path, and what the path multiplies it with. Not 0. */
 export interface ExportStep extends AdapterFiles {
+  /** Revision digest: what messages call it. */
+  digest: string;
   weight: number;
 }
 
@@ -52,7 +55,7 @@ export class PathExport {
   static async open(steps: readonly ExportStep[], base: AdapterBase, pathDigest: string): Promise<PathExport> {
     const adapters: OpenAdapter[] = [];
     try {
-      for (const step of steps) adapters.push(await OpenAdapter.open(step, base));
+      for (const step of steps) adapters.push(await openStep(step, base));
       const weighted = adapters.map((adapter, i) => ({ adapter, weight: steps[i]?.weight ?? 0 }));
       const modules = linearModules(base.config).flatMap(({ name, inFeatures, outFeatures }) => {
         const sources = weighted.flatMap(({ adapter, weight }) => {
@@ -90,6 +93,15 @@ export class PathExport {
 
   close(): Promise<void> {
     return closeAll(this.#adapters);
+  }
+}
+
+/** It was checked when it was pushed, so whatever is wrong with it now is no fault of the caller. */
+async function openStep(step: ExportStep, base: AdapterBase): Promise<OpenAdapter> {
+  try {
+    return await OpenAdapter.open(step, base);
+  } catch (error) {
+    throw new AdapterLoadError(step.digest, error);
   }
 }
 

@@ -43,7 +43,7 @@ async function step(name: string, weight: number, { config, dtype = 'F32' }: Wri
     weightsFile,
     tensors.map((tensor) => ({ ...tensor, dtype, data: tensor.data.map((value) => sign * value) })),
   );
-  return { configFile, weightsFile, weight };
+  return { digest: name, configFile, weightsFile, weight };
 }
 
 async function exported(steps: readonly ExportStep[]): Promise<{ adapter: Adapter; weights: Buffer; config: string }> {
@@ -131,7 +131,9 @@ describe('an exported path', () => {
     }
     await path.close();
     const missing = { ...good, weightsFile: join(folder, 'missing') };
-    await expect(PathExport.open([good, missing], base, 'digest')).rejects.toMatchObject({ code: 'invalid_file' });
+    await expect(PathExport.open([good, missing], base, 'digest')).rejects.toMatchObject({
+      code: 'adapter_load_failed',
+    });
   });
 });
 
