@@ -1,5 +1,6 @@
 /** What was opened before Nest began, for injection everywhere. */
 import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { ApiKeys } from './access/api-keys.js';
 import { CONFIG, type Config } from './config.js';
 import { Database } from './database/database.js';
 import { ENGINE, type EngineClient } from './engine/engine-client.js';
@@ -14,12 +15,13 @@ export interface Platform {
   database: Database;
   blobs: BlobStore;
   engine: EngineClient;
+  keys: ApiKeys;
 }
 
 @Global()
 @Module({})
 export class PlatformModule {
-  static of({ config, logger, lifecycle, database, blobs, engine }: Platform): DynamicModule {
+  static of({ config, logger, lifecycle, database, blobs, engine, keys }: Platform): DynamicModule {
     const providers = [
       { provide: CONFIG, useValue: config },
       { provide: LOGGER, useValue: logger },
@@ -27,6 +29,7 @@ export class PlatformModule {
       { provide: Lifecycle, useValue: lifecycle },
       { provide: Database, useValue: database },
       { provide: BlobStore, useValue: blobs },
+      { provide: ApiKeys, useValue: keys },
     ];
     return { module: PlatformModule, providers, exports: providers.map(({ provide }) => provide) };
   }

@@ -58,13 +58,14 @@ export class Service {
     // Found out now rather than after the work that a first start has to do.
     await assertAddressFree(config.host, config.port);
     const database = (this.#database = await Database.open(config, logger));
-    const keys = await ensureFirstKeys(database, config.dataFolder);
+    const files = await ensureFirstKeys(database, config.dataFolder);
     const blobs = await BlobStore.open(join(config.dataFolder, 'blobs'));
     const engine = (this.#engine = EngineSupervisor.start(config.engine, { logger }));
 
     const adapter = createAdapter(config, logger, lifecycle);
-    authenticateRequests(adapter.getInstance(), await ApiKeys.load(database, logger));
-    const platform = { config, logger, lifecycle, database, blobs, engine };
+    const keys = await ApiKeys.load(database, logger);
+    authenticateRequests(adapter.getInstance(), keys);
+    const platform = { config, logger, lifecycle, database, blobs, engine, keys };
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class
     const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(platform), adapter, {
       logger: new NestLog(logger),
@@ -77,7 +78,7 @@ export class Service {
     this.#app = app;
     logger.info({ url, database: database.description }, 'serving');
     const demo = app.get(RegistryService).tree.nodeByPath(DEMO.model.split('/')) !== undefined;
-    return { url, keys, database: database.description, demo };
+    return { url, keys: files, database: database.description, demo };
   }
 
   /** Lets running requests finish within the grace period, then closes everything. */

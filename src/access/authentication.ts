@@ -5,12 +5,17 @@ import type { ApiKeys } from './api-keys.js';
 
 const BEARER = /^Bearer +(\S+) *$/i;
 
+/** The key in a header `Authorization`. */
+export function bearerKey(header: string | undefined): string | undefined {
+  return BEARER.exec(header ?? '')?.[1];
+}
+
 /** Finds out who calls before any of the body is read, so that strangers can't make the service read and parse. */
 export function authenticateRequests(fastify: FastifyInstance, keys: ApiKeys): void {
   fastify.addHook('onRequest', async (request) => {
     if (request.is404) throw new RouteNotFoundError(request.method, path(request));
     if (request.routeOptions.config.public === true) return;
-    const key = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    const key = bearerKey(request.headers.authorization);
     const caller = key === undefined ? null : await keys.callerOf(key);
     if (!caller) throw new InvalidApiKeyError(key !== undefined);
     request.caller = caller;

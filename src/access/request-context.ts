@@ -21,7 +21,12 @@ export const SYSTEM: RequestContext = {
   requestId: 'system',
 };
 
-export function contextOf({ caller, id }: FastifyRequest): RequestContext {
+/** An HTTP request, or what stands for one where a connection carries several. */
+export type AskingRequest = Pick<FastifyRequest, 'id' | 'caller'> & {
+  routeOptions: { config: { public?: boolean } };
+};
+
+export function contextOf({ caller, id }: Pick<AskingRequest, 'id' | 'caller'>): RequestContext {
   if (!caller) throw new InvalidApiKeyError(false);
   return { caller, requestId: id };
 }
@@ -31,11 +36,11 @@ export const Context = createParamDecorator((_data: unknown, execution: Executio
   contextOf(requestOf(execution)),
 );
 
-/** The HTTP request behind a handler of either kind. */
-export function requestOf(execution: ExecutionContext): FastifyRequest {
+/** The request behind a handler of either kind. */
+export function requestOf(execution: ExecutionContext): AskingRequest {
   if (execution.getType<'http' | 'graphql'>() === 'graphql') {
-    const [, , graphql] = execution.getArgs<[unknown, unknown, { req: FastifyRequest }]>();
+    const [, , graphql] = execution.getArgs<[unknown, unknown, { req: AskingRequest }]>();
     return graphql.req;
   }
-  return execution.switchToHttp().getRequest<FastifyRequest>();
+  return execution.switchToHttp().getRequest<AskingRequest>();
 }
