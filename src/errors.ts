@@ -149,6 +149,18 @@ export class UnsupportedMediaTypeError extends EspalierError {
   }
 }
 
+/** Of a file; its size is what a part would have to begin below. */
+export class RangeNotSatisfiableError extends EspalierError {
+  constructor(bytes: number) {
+    super({
+      code: 'range_not_satisfiable',
+      status: 416,
+      message: `The file has ${bytes} bytes; a range has to begin below that.`,
+      details: { bytes },
+    });
+  }
+}
+
 /** Something went wrong that isn't the caller's fault and has no error of its own; the log says what, under the id. */
 export class InternalError extends EspalierError {
   constructor(requestId: string, cause: unknown) {
@@ -323,6 +335,61 @@ export class InvalidApiKeyError extends EspalierError {
   }
 }
 
+export class ApiKeyExpiredError extends EspalierError {
+  constructor(at: Date) {
+    super({
+      code: 'api_key_expired',
+      status: 401,
+      message: `The API key expired at ${at.toISOString()}. Ask whoever made it for another.`,
+    });
+  }
+}
+
+/** The database has been away for so long that nobody can tell which keys still hold. */
+export class KeysUnverifiedError extends EspalierError {
+  constructor(graceMs: number) {
+    super({
+      code: 'keys_unverified',
+      status: 503,
+      message: `API keys could not be checked against the database for over ${Math.round(graceMs / 1000)} s, so none is taken until it is back.`,
+      retryAfterSeconds: 5,
+    });
+  }
+}
+
+export class ApiKeyNotFoundError extends EspalierError {
+  constructor(id: string) {
+    super({
+      code: 'api_key_not_found',
+      status: 404,
+      message: `There is no API key with the id "${clip(id)}". List the keys to see theirs.`,
+      param: 'key',
+    });
+  }
+}
+
+export class ApiKeyRevokedError extends EspalierError {
+  constructor(name: string) {
+    super({
+      code: 'api_key_revoked',
+      status: 409,
+      message: `The key "${name}" was revoked, and can't be changed any more. Make another.`,
+      param: 'key',
+    });
+  }
+}
+
+export class LastAdminKeyError extends EspalierError {
+  constructor(name: string) {
+    super({
+      code: 'last_admin_key',
+      status: 409,
+      message: `"${name}" is the last key that can make others: scope admin, no subtree, no expiry. Make another like it first.`,
+      param: 'key',
+    });
+  }
+}
+
 export class MissingScopeError extends EspalierError {
   constructor(needed: readonly string[], held: readonly string[]) {
     super({
@@ -464,6 +531,18 @@ export class RevisionNotFoundError extends EspalierError {
       message: `"${nodePath}" has no ${what}; it has ${has}. Name one of those after "@", or leave "@${revision}" out.`,
       param: 'path',
       details: { node: nodePath, revision, revisions: numbers.slice(-20) },
+    });
+  }
+}
+
+/** By its id; also where the caller can't see it. */
+export class UnknownRevisionError extends EspalierError {
+  constructor(id: string) {
+    super({
+      code: 'revision_not_found',
+      status: 404,
+      message: `There is no revision with id "${id}". List those of a node with GET /api/v1/nodes/<node>/revisions.`,
+      details: { id },
     });
   }
 }
