@@ -573,6 +573,83 @@ export class NameTakenError extends EspalierError {
   }
 }
 
+/**
+ * The name leads on to a node that had it before. `target`: where that lies now; null for callers who can't see it.
+ */
+export class NameRedirectedError extends EspalierError {
+  constructor(path: string, redirectId: string, target: string | null) {
+    const where = target === null ? 'to where this key does not see' : `to "${target}"`;
+    super({
+      code: 'name_redirected',
+      status: 409,
+      message: `"${path}" leads on ${where}: a node moved there, and its old path is kept. Choose another name, or drop the redirect with DELETE /api/v1/redirects/${redirectId}.`,
+      param: 'path',
+      details: { path, redirect: redirectId, target },
+    });
+  }
+}
+
+/** No redirect of that id, or none that the caller can see. */
+export class RedirectNotFoundError extends EspalierError {
+  constructor(id: string) {
+    super({
+      code: 'redirect_not_found',
+      status: 404,
+      message: `There is no redirect "${clip(id)}". List them with GET /api/v1/redirects.`,
+      details: { redirect: clip(id) },
+    });
+  }
+}
+
+/** `count`: of all nodes below it. */
+export class NodeHasChildrenError extends EspalierError {
+  constructor(path: string, count: number) {
+    super({
+      code: 'node_has_children',
+      status: 409,
+      message: `"${path}" has ${count} ${count === 1 ? 'node' : 'nodes'} below it, which would be deleted with it. Ask for that with ?recursive=true, or move them first.`,
+      details: { path, count },
+    });
+  }
+}
+
+/** Nodes that were moved out by force were trained on what is to be deleted. `visible`: paths of those that may be named. */
+export class TrainedOnElsewhereError extends EspalierError {
+  constructor(path: string, count: number, visible: readonly string[]) {
+    const named = visible.length > 0 ? ` (${visible.map((one) => `"${one}"`).join(', ')})` : '';
+    super({
+      code: 'trained_on_elsewhere',
+      status: 409,
+      message: `The heads of ${count} ${count === 1 ? 'node' : 'nodes'} elsewhere${named} were trained on revisions of "${path}" or of what lies below it. Push them anew where they lie now, or delete it all the same with ?force=true: what they serve stays the same, but they can no longer go back.`,
+      details: { path, count, nodes: visible },
+    });
+  }
+}
+
+/** It went with a node above it, and comes back with that. */
+export class DeletedAboveError extends EspalierError {
+  constructor(id: string, aboveId: string) {
+    super({
+      code: 'deleted_above',
+      status: 409,
+      message: `Node "${id}" was deleted together with "${aboveId}" above it. Bring that back: POST /api/v1/nodes/${aboveId}/undelete.`,
+      details: { node: id, above: aboveId },
+    });
+  }
+}
+
+/** The collection of garbage came first. */
+export class NodePurgedError extends EspalierError {
+  constructor(id: string, revisions: number) {
+    super({
+      code: 'node_purged',
+      status: 410,
+      message: `Node "${id}" can't come back: ${revisions} of its revisions were purged after the grace period. Push them to a new node.`,
+      details: { node: id, revisions },
+    });
+  }
+}
+
 /** A node can't lie below itself. */
 export class NodeCycleError extends EspalierError {
   constructor(nodePath: string, parentPath: string) {
