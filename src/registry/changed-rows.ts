@@ -58,7 +58,10 @@ export async function readChange(reader: Transaction, rows: ChangedRows, models:
   const nodeIds = [...(rows.nodes ?? []), ...(rows.removedNodes ?? [])];
   const nodes = nodeIds.length === 0 ? [] : await reader.node.findMany({ where: { id: some(nodeIds) } });
   const revisions = rows.revisions
-    ? await reader.revision.findMany({ where: { id: some(rows.revisions) }, omit: { targets: true, card: true } })
+    ? await reader.revision.findMany({
+        where: { id: some(rows.revisions), node: { deletedAt: null } },
+        omit: { targets: true, card: true },
+      })
     : [];
   const modelRows = rows.models ? await reader.model.findMany({ where: { id: some(rows.models) } }) : [];
   const roots = new Map(nodes.filter(({ parentId }) => parentId === null).map((node) => [node.modelId, node.id]));
@@ -88,8 +91,8 @@ export function toAliasRecord({ name, revisionId, protected: isProtected }: Alia
   return { name, revisionId, protected: isProtected };
 }
 
-export function toRedirectRecord({ name, nodeId }: { name: string; nodeId: string }): RedirectRecord {
-  return { name, nodeId };
+export function toRedirectRecord({ id, name, nodeId }: RedirectRecord): RedirectRecord {
+  return { id, name, nodeId };
 }
 
 export interface AliasRow {

@@ -68,8 +68,11 @@ export class AdapterTree implements TreeView {
    */
   apply(change: TreeChange): void {
     for (const model of change.models ?? []) this.setModel(model);
-    for (const id of change.removedNodes ?? []) this.#removeSubtree(id);
+    const removed = (change.removedNodes ?? []).map((id) => this.#node(id)).filter((node) => node !== undefined);
+    // Their names are free, and what was moved out of them stays.
+    for (const node of removed) this.#disconnect(node);
     this.#place(change.nodes ?? []);
+    for (const { id } of removed) this.#removeSubtree(id);
     for (const revision of change.revisions ?? []) this.setRevision(revision);
     for (const { nodeId, aliases } of change.aliases ?? []) this.setAliases(nodeId, aliases);
     for (const { parentId, redirects } of change.redirects ?? []) this.setRedirects(parentId, redirects);
@@ -124,8 +127,8 @@ export class AdapterTree implements TreeView {
   }
 
   /** Throws what `setNode` would throw, and changes nothing: for asking before a row is written. */
-  check(record: NodeRecord): void {
-    checkPlace(this, record);
+  check(record: NodeRecord, { within = null }: ResolveOptions = {}): void {
+    checkPlace(this, record, within);
   }
 
   /** A node without children, and its revisions. */

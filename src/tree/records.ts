@@ -64,6 +64,7 @@ export interface AliasRecord {
 
 /** A name that a node had under this parent before it moved. */
 export interface RedirectRecord {
+  id: string;
   name: string;
   nodeId: string;
 }

@@ -1,11 +1,22 @@
 /** What keeps the tree a tree: one name under a parent, no cycles, one model a tree, and no deeper than a path can say. */
-import { NameTakenError, NodeCycleError, NodeNotFoundError, NodeTooDeepError, TreeStructureError } from '../errors.js';
+import {
+  NameRedirectedError,
+  NameTakenError,
+  NodeCycleError,
+  NodeNotFoundError,
+  NodeTooDeepError,
+  TreeStructureError,
+} from '../errors.js';
 import { MAX_DEPTH } from './path.js';
 import type { NodeRecord } from './records.js';
+import { redirectOfAnother } from './redirects.js';
 import { lineage, pathOf, type TreeNode, type TreeView } from './tree-node.js';
 
-/** Throws where a node, new or changed, would break the tree's shape. */
-export function checkPlace(tree: TreeView, node: NodeRecord): void {
+/**
+ * Throws where a node, new or changed, would break the tree's shape, or take a name that leads on to another node.
+ * `within`: where the caller may see that one; null: everywhere.
+ */
+export function checkPlace(tree: TreeView, node: NodeRecord, within: string | null = null): void {
   const before = tree.treeNode(node.id);
   if (before && before.modelId !== node.modelId) {
     throw new TreeStructureError(`"${pathOf(before)}" can't leave its model. Push its adapter to the other one.`);
@@ -22,6 +33,12 @@ export function checkPlace(tree: TreeView, node: NodeRecord): void {
   }
   const sibling = tree.childOf(parent, node.name);
   if (sibling && sibling.id !== node.id) throw new NameTakenError(pathOf(sibling));
+  const redirect = redirectOfAnother(parent, node.name, node.id);
+  if (redirect) {
+    const target = tree.treeNode(redirect.nodeId);
+    const shown = target && (within === null || isWithin(target, within)) ? pathOf(target) : null;
+    throw new NameRedirectedError(`${pathOf(parent)}/${node.name}`, redirect.id, shown);
+  }
   if (before && isWithin(parent, node.id)) throw new NodeCycleError(pathOf(before), pathOf(parent));
   // The parent's lineage counts the model, and so stands for the node itself.
   const depth = lineage(parent).length;
