@@ -6,6 +6,7 @@ import { delimiter, resolve } from 'node:path';
 /** Injection token of the `Config`. */
 export const CONFIG = Symbol('CONFIG');
 
+const limit = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 const megabytes = (fallback: number) => z.coerce.number().int().positive().default(fallback);
 
 const environment = z.object({
@@ -31,6 +32,13 @@ const environment = z.object({
   ESPALIER_MAX_UPLOAD_MB: megabytes(2048),
   ESPALIER_DEMO: z.enum(['0', '1']).default('1'),
   ESPALIER_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).default(5000),
+  ESPALIER_GRAPHQL_INTROSPECTION: z.enum(['0', '1']).optional(),
+  ESPALIER_GRAPHQL_MAX_DEPTH: limit(12),
+  ESPALIER_GRAPHQL_MAX_COST: limit(10_000),
+  ESPALIER_GRAPHQL_MAX_ALIASES: limit(30),
+  ESPALIER_GRAPHQL_MAX_DIRECTIVES: limit(30),
+  ESPALIER_GRAPHQL_MAX_TOKENS: limit(2_000),
+  ESPALIER_KEY_GRACE_SECONDS: z.coerce.number().int().min(0).max(31_536_000).default(3600),
   DATABASE_URL: z.string().optional(),
   NODE_ENV: z.string().default('development'),
 });
@@ -57,8 +65,16 @@ export interface Config {
   };
   tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
   maxUploadBytes: number;
+  graphql: {
+    /** Whether the schema may be asked for. */
+    introspection: boolean;
+    /** How large an operation may be. */
+    limits: { depth: number; cost: number; aliases: number; directives: number; tokens: number };
+  };
   /** Whether an empty registry gets the demo tree at start. */
   demo: boolean;
+  /** How long API keys are taken on trust while the database is away. */
+  keyGraceMs: number;
   /** How long running requests may take to finish once the service is told to stop. */
   shutdownGraceMs: number;
 }
@@ -109,7 +125,18 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       maxPromptBytes: e.ESPALIER_MAX_PROMPT_BYTES,
     },
     maxUploadBytes: e.ESPALIER_MAX_UPLOAD_MB * MB,
+    graphql: {
+      introspection: (e.ESPALIER_GRAPHQL_INTROSPECTION ?? (e.NODE_ENV === 'production' ? '0' : '1')) === '1',
+      limits: {
+        depth: e.ESPALIER_GRAPHQL_MAX_DEPTH,
+        cost: e.ESPALIER_GRAPHQL_MAX_COST,
+        aliases: e.ESPALIER_GRAPHQL_MAX_ALIASES,
+        directives: e.ESPALIER_GRAPHQL_MAX_DIRECTIVES,
+        tokens: e.ESPALIER_GRAPHQL_MAX_TOKENS,
+      },
+    },
     demo: e.ESPALIER_DEMO === '1',
+    keyGraceMs: e.ESPALIER_KEY_GRACE_SECONDS * 1000,
     shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
   };
 }

@@ -161,6 +161,35 @@ export class RangeNotSatisfiableError extends EspalierError {
   }
 }
 
+/** What the client sends comes too slowly. */
+export class RequestTimeoutError extends EspalierError {
+  constructor(timeoutMs: number) {
+    super({
+      code: 'request_timeout',
+      status: 408,
+      message: `Too little of the request came in ${timeoutMs} ms, so it was given up. Send it again over a faster connection.`,
+      details: { timeoutMs },
+    });
+  }
+}
+
+/** Bytes that are no HTTP. */
+export class MalformedHttpError extends EspalierError {
+  constructor() {
+    super({ code: 'malformed_http', status: 400, message: 'What was sent is no HTTP request that can be read.' });
+  }
+}
+
+export class HeadersTooLargeError extends EspalierError {
+  constructor() {
+    super({
+      code: 'headers_too_large',
+      status: 431,
+      message: "The request's headers are too large. Send fewer or shorter ones.",
+    });
+  }
+}
+
 /** Something went wrong that isn't the caller's fault and has no error of its own; the log says what, under the id. */
 export class InternalError extends EspalierError {
   constructor(requestId: string, cause: unknown) {
@@ -408,6 +437,32 @@ export class SubtreeKeyError extends EspalierError {
       status: 403,
       message:
         'This key is bound to a subtree, and the request concerns the registry as a whole. Use a key without one.',
+    });
+  }
+}
+
+/** The key's minute is used up. */
+export class RateLimitedError extends EspalierError {
+  constructor(of: 'requests' | 'tokens', limit: number, retryAfterSeconds: number) {
+    super({
+      code: 'rate_limited',
+      status: 429,
+      message: `This key may use ${limit} ${of} a minute, and they are used up. Try again in ${retryAfterSeconds} s.`,
+      details: { of, limit },
+      retryAfterSeconds,
+    });
+  }
+}
+
+/** Not a 429: no minute will ever hold it. */
+export class OverTokenLimitError extends EspalierError {
+  constructor(tokens: number, limit: number) {
+    super({
+      code: 'over_token_limit',
+      status: 400,
+      message: `The prompt and the tokens asked for are ${tokens} together, and this key may use ${limit} in a whole minute. Shorten the prompt, or ask for fewer tokens.`,
+      param: 'max_tokens',
+      details: { tokens, limit },
     });
   }
 }

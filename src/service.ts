@@ -42,6 +42,7 @@ export class Service {
   #lock: FolderLock | null = null;
   #database: Database | null = null;
   #engine: EngineSupervisor | null = null;
+  #keys: ApiKeys | null = null;
   #app: NestFastifyApplication | null = null;
 
   constructor(config: Config, logger: Logger) {
@@ -63,7 +64,7 @@ export class Service {
     const engine = (this.#engine = EngineSupervisor.start(config.engine, { logger }));
 
     const adapter = createAdapter(config, logger, lifecycle);
-    const keys = await ApiKeys.load(database, logger);
+    const keys = (this.#keys = await ApiKeys.load(database, { graceMs: config.keyGraceMs, logger }));
     authenticateRequests(adapter.getInstance(), keys);
     const platform = { config, logger, lifecycle, database, blobs, engine, keys };
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class
@@ -91,6 +92,7 @@ export class Service {
       this.#engine?.stop(graceMs),
     ]);
     await this.#app?.close();
+    await this.#keys?.close();
     await this.#database?.close();
     this.#lock?.release();
   }

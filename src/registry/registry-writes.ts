@@ -73,9 +73,11 @@ export class RegistryWrites {
     });
   }
 
-  /** Takes over what other instances have committed. */
-  catchUp(): Promise<void> {
+  /** Takes over what other instances have committed, up to an entry that was announced, or whatever there is. */
+  catchUp(sequence: bigint | null = null): Promise<void> {
     return this.#oneAtATime(async () => {
+      // Its own commits are announced to this instance too.
+      if (sequence !== null && sequence <= this.feed.applied) return;
       if (this.#inDoubt) await this.#settle();
       else await this.#intoTree(() => this.database.snapshot((reader) => this.feed.catchUp(reader)));
     });

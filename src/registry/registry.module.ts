@@ -1,14 +1,19 @@
 import { Inject, Module, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
-import { LOGGER, type Logger } from '../logger.js';
+import { ApiKeys } from '../access/api-keys.js';
 import { Database } from '../database/database.js';
 import type { Listener } from '../database/driver.js';
+import { LOGGER, type Logger } from '../logger.js';
 import { AdapterReader } from './adapter-reader.js';
 import { CHANGES_CHANNEL } from './audit-log.js';
+import { BatchReads } from './batch-reads.js';
 import { ChangeFeed } from './change-feed.js';
+import { ChildPages } from './child-pages.js';
 import { Demo } from './demo.js';
 import { HeadsService } from './heads.service.js';
 import { ImportFolders } from './import-folders.js';
 import { sweepModels } from './importer/import-checkpoint.js';
+import { KeysController } from './keys/keys.controller.js';
+import { KeysService } from './keys/keys.service.js';
 import { MirrorLoader } from './mirror-loader.js';
 import { ModelsController } from './models.controller.js';
 import { ModelFolders } from './model-folders.js';
@@ -29,13 +34,16 @@ import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
 
 @Module({
-  controllers: [ModelsController, NodesController, RevisionsController, ResolutionController],
+  controllers: [KeysController, ModelsController, NodesController, RevisionsController, ResolutionController],
   providers: [
     AdapterReader,
+    BatchReads,
     ChangeFeed,
+    ChildPages,
     Demo,
     HeadsService,
     ImportFolders,
+    KeysService,
     MirrorLoader,
     ModelFolders,
     ModelsService,
@@ -51,7 +59,19 @@ import { TreeMirror } from './tree-mirror.js';
     StagedBlobs,
     TreeMirror,
   ],
-  exports: [RegistryService],
+  exports: [
+    BatchReads,
+    ChildPages,
+    HeadsService,
+    ModelsService,
+    NodesService,
+    PushSources,
+    RegistryEvents,
+    RegistryService,
+    RevisionsService,
+    ServingRecord,
+    TreeMirror,
+  ],
 })
 export class RegistryModule implements OnModuleInit, OnApplicationShutdown {
   #listener: Listener | null = null;
@@ -62,6 +82,8 @@ export class RegistryModule implements OnModuleInit, OnApplicationShutdown {
     private readonly folders: ModelFolders,
     private readonly database: Database,
     private readonly writes: RegistryWrites,
+    private readonly events: RegistryEvents,
+    private readonly keys: ApiKeys,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -69,10 +91,13 @@ export class RegistryModule implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     await sweepModels(this.folders.root);
     await this.loader.load();
-    this.#listener = this.database.listen(CHANGES_CHANNEL, () => {
-      this.writes.catchUp().catch((error: unknown) => {
+    this.#listener = this.database.listen(CHANGES_CHANNEL, (sequence) => {
+      this.writes.catchUp(sequence === null ? null : BigInt(sequence)).catch((error: unknown) => {
         this.logger.warn({ err: error }, 'changes of other instances could not be read yet');
       });
+    });
+    this.events.subscribe(({ changed }) => {
+      if (changed.keys) this.keys.refreshSoon();
     });
     await this.demo.importIntoEmpty();
   }
