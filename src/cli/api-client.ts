@@ -1,51 +1,60 @@
 /** HTTP for the commands: JSON in, JSON out, and the service's errors as they were written. */
+import { Agent, FormData, request, type Dispatcher } from 'undici';
+import { Readable } from 'node:stream';
 import { z } from 'zod';
 import { pageSchema, type Page } from '../registry/dto/page.js';
+import { ApiError, ConnectionError } from './api-error.js';
 import type { Connection } from './connection.js';
+import { counted, encoded, type OnBytes } from './counted.js';
 
-const errorBody = z.object({
-  error: z.object({ message: z.string(), code: z.string().nullish() }),
-});
-
-/** What the service answered, or that it can't be reached. */
-export class ApiError extends Error {
-  override readonly name = 'ApiError';
-
-  constructor(
-    message: string,
-    readonly code: string,
-    /** HTTP status; null where nothing answered. */
-    readonly status: number | null,
-  ) {
-    super(message);
-  }
-
-  /** The error in a body or in an event of a stream; null if it holds none. */
-  static from(json: unknown, status: number): ApiError | null {
-    const parsed = errorBody.safeParse(json);
-    if (!parsed.success) return null;
-    const { message, code } = parsed.data.error;
-    return new ApiError(message, code ?? 'unknown', status);
-  }
+export interface SendOptions {
+  /** Sent as JSON; a form as it is. */
+  body?: unknown;
+  /** The version that the caller saw: the service refuses where another one changed it since. */
+  ifVersion?: number;
+  accept?: string;
+  /** Told of the bytes of the body as they leave. */
+  onSent?: OnBytes;
 }
+
+export interface Answer {
+  status: number;
+  /** How many will come; null where the service doesn't say. */
+  bytes: number | null;
+  body: AsyncIterable<Uint8Array>;
+}
+
+/** An import or a text may take any time: the service says when it's done, and Ctrl-C ends what lasts too long. */
+const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 
 export class ApiClient {
   readonly #connection: Connection;
+  readonly #signal: AbortSignal;
+  readonly #agent = new Agent(NO_TIMEOUTS);
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, signal: AbortSignal) {
     this.#connection = connection;
+    this.#signal = signal;
   }
 
   get<T>(path: string, schema: z.ZodType<T>): Promise<T> {
-    return this.#json('GET', path, undefined, schema);
+    return this.#json('GET', path, schema, {});
   }
 
-  post<T>(path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
-    return this.#json('POST', path, body, schema, signal);
+  post<T>(path: string, body: unknown, schema: z.ZodType<T>, options: SendOptions = {}): Promise<T> {
+    return this.#json('POST', path, schema, { ...options, body });
   }
 
-  patch<T>(path: string, body: unknown, schema: z.ZodType<T>): Promise<T> {
-    return this.#json('PATCH', path, body, schema);
+  patch<T>(path: string, body: unknown, schema: z.ZodType<T>, options: SendOptions = {}): Promise<T> {
+    return this.#json('PATCH', path, schema, { ...options, body });
+  }
+
+  put<T>(path: string, body: unknown, schema: z.ZodType<T>, options: SendOptions = {}): Promise<T> {
+    return this.#json('PUT', path, schema, { ...options, body });
+  }
+
+  delete<T>(path: string, schema: z.ZodType<T>, options: SendOptions = {}): Promise<T> {
+    return this.#json('DELETE', path, schema, options);
   }
 
   /** The pages of a list, one after the other, until there are `most` entries. */
@@ -63,47 +72,72 @@ export class ApiClient {
     return { data, nextCursor };
   }
 
-  /** The body as it arrives, for server-sent events. */
-  async stream(path: string, body: unknown, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-    const response = await this.#send('POST', path, JSON.stringify(body), signal);
-    if (!response.body) throw new ApiError('The service answered without a body.', 'no_body', response.status);
-    return response.body;
+  /** What isn't JSON, as it arrives: events, files, lines. */
+  async read(method: Dispatcher.HttpMethod, path: string, options: SendOptions = {}): Promise<Answer> {
+    const { statusCode, headers, body } = await this.#send(method, path, options);
+    const length = headers['content-length'];
+    return { status: statusCode, bytes: length === undefined ? null : Number(length), body: this.#chunks(body) };
   }
 
-  async #json<T>(method: string, path: string, body: unknown, schema: z.ZodType<T>, signal?: AbortSignal): Promise<T> {
-    const sent = body instanceof FormData ? body : body === undefined ? undefined : JSON.stringify(body);
-    const response = await this.#send(method, path, sent, signal);
-    const parsed = schema.safeParse(tryJson(await response.text()));
+  async #json<T>(method: Dispatcher.HttpMethod, path: string, schema: z.ZodType<T>, options: SendOptions): Promise<T> {
+    const { statusCode, body } = await this.#send(method, path, options);
+    const text = await this.#unbroken(body.text());
+    const parsed = schema.safeParse(text === '' ? undefined : tryJson(text));
     if (parsed.success) return parsed.data;
     const where = parsed.error.issues[0]?.path.join('.') ?? '';
     throw new ApiError(
       `${method} ${path} answered in a form that this version doesn't know${where && ` (${where})`}. Are client and service of one version?`,
       'unknown_answer',
-      response.status,
+      statusCode,
     );
   }
 
-  async #send(method: string, path: string, body?: string | FormData, signal?: AbortSignal): Promise<Response> {
+  async #send(method: Dispatcher.HttpMethod, path: string, options: SendOptions): Promise<Dispatcher.ResponseData> {
     const { url, key } = this.#connection;
+    const { body, ifVersion, accept, onSent } = options;
     const headers: Record<string, string> = { authorization: `Bearer ${key}` };
-    if (typeof body === 'string') headers['content-type'] = 'application/json';
-    let response: Response;
-    try {
-      response = await fetch(url + path, { method, headers, body, signal });
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      const reason = cause instanceof Error && cause.cause instanceof Error ? ` (${cause.cause.message})` : '';
-      throw new ApiError(
-        `Nothing answers at ${url}${reason}. Is the service running (npm start)?`,
-        'unreachable',
-        null,
-      );
+    if (ifVersion !== undefined) headers['if-match'] = `"${ifVersion}"`;
+    if (accept !== undefined) headers['accept'] = accept;
+    let sent: string | Readable | undefined;
+    if (body instanceof FormData) {
+      const form = encoded(body);
+      sent = Readable.from(counted(form.bytes, onSent), { objectMode: false });
+      headers['content-type'] = form.contentType;
+    } else if (body !== undefined) {
+      sent = JSON.stringify(body);
+      headers['content-type'] = 'application/json';
     }
-    if (response.ok) return response;
-    throw (
-      ApiError.from(tryJson(await response.text()), response.status) ??
-      new ApiError(`${method} ${path} answered ${response.status}.`, 'unknown', response.status)
+    // Not fetch: undici's reads a body faster than it leaves, so all of an upload would come to lie in memory.
+    const answer = await this.#unbroken(
+      request(url + path, { method, headers, body: sent, signal: this.#signal, dispatcher: this.#agent }),
     );
+    if (answer.statusCode < 300) return answer;
+    const text = await this.#unbroken(answer.body.text());
+    throw (
+      ApiError.from(tryJson(text), answer.statusCode) ??
+      new ApiError(`${method} ${path} answered ${answer.statusCode}.`, 'unknown', answer.statusCode)
+    );
+  }
+
+  async *#chunks(body: AsyncIterable<unknown>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const chunk of body) if (chunk instanceof Uint8Array) yield chunk;
+    } catch (cause) {
+      throw this.#broken(cause);
+    }
+  }
+
+  /** What breaks on the way is said as such; Ctrl-C as itself. */
+  async #unbroken<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (cause) {
+      throw this.#broken(cause);
+    }
+  }
+
+  #broken(cause: unknown): unknown {
+    return this.#signal.aborted ? this.#signal.reason : new ConnectionError(this.#connection.url, cause);
   }
 }
 

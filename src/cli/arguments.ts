@@ -1,7 +1,7 @@
 /** Values on the command line: numbers within bounds, revisions by number or id, files to read. */
 import { InvalidArgumentError } from 'commander';
 import { readFileSync } from 'node:fs';
-import { UsageError } from './errors.js';
+import { UnreadableError } from './errors.js';
 
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {
@@ -33,6 +33,21 @@ export function readText(file: string): string {
   try {
     return readFileSync(file === '-' ? 0 : file, 'utf8');
   } catch (cause) {
-    throw new UsageError(`${file} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw new UnreadableError(file === '-' ? 'Standard input' : file, cause);
   }
+}
+
+/** For an option that may come several times. */
+export function repeated(text: string, before: readonly string[] | undefined): string[] {
+  return [...(before ?? []), text];
+}
+
+/** `accuracy=0.93`, several times. */
+export function metric(text: string, before: Record<string, number> | undefined): Record<string, number> {
+  const at = text.lastIndexOf('=');
+  const value = Number(text.slice(at + 1));
+  if (at < 1 || text.slice(at + 1).trim() === '' || !Number.isFinite(value)) {
+    throw new InvalidArgumentError('It must be a name and a number, as accuracy=0.93.');
+  }
+  return { ...before, [text.slice(0, at)]: value };
 }

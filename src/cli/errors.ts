@@ -8,8 +8,17 @@ export class UsageError extends Error {
 export class NoKeyError extends Error {
   override readonly name = 'NoKeyError';
 
-  constructor(keyFile: string) {
-    super(`No API key: pass --key, set ESPALIER_KEY, or run this where ${keyFile} can be read.`);
+  /** `keyFile`: what would have held the key; null where no file of this machine would. */
+  constructor(url: string, keyFile: string | null) {
+    const where = keyFile === null ? '' : `, or run this where ${keyFile} can be read`;
+    super(`No API key for ${url}: pass --key, set ESPALIER_KEY, save one with 'espalier config save'${where}.`);
+  }
+}
+
+/** A file of this machine that a command needs. */
+export class UnreadableError extends UsageError {
+  constructor(file: string, cause: unknown) {
+    super(`${file} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`);
   }
 }
 

@@ -1,30 +1,20 @@
 #!/usr/bin/env node
 /** `espalier …`: runs one command, prints what goes wrong as one line, and ends with the exit code for it. */
-import { CommanderError } from 'commander';
-import { ApiError } from './api-client.js';
 import { exitCode } from './exit-code.js';
+import { interrupted } from './interrupt.js';
 import { createProgram } from './program.js';
-import { terminal } from './terminal.js';
+import { report, wantsJson } from './report.js';
 
 // A reader that has seen enough (`espalier tree | head`) is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+const json = wantsJson(process.argv);
 try {
-  await createProgram().parseAsync();
+  await createProgram(json).parseAsync();
 } catch (error) {
-  report(error);
-  process.exitCode = exitCode(error);
-}
-
-function report(error: unknown): void {
-  // Commander has said it already.
-  if (error instanceof CommanderError) return;
-  const message = error instanceof Error ? error.message : String(error);
-  const { paint, warn, json } = terminal(process.argv.includes('--json'));
-  if (json) {
-    const { code, status } = error instanceof ApiError ? error : { code: 'client', status: null };
-    warn(`${JSON.stringify({ error: { code, status, message } })}\n`);
-  } else {
-    warn(`${paint('red', 'error')} ${message}\n`);
-  }
+  // Whatever an interruption broke, it is what went wrong.
+  const signal = interrupted();
+  const reason: unknown = signal.aborted ? signal.reason : error;
+  report(reason, json);
+  process.exitCode = exitCode(reason);
 }

@@ -1,6 +1,8 @@
 /** The command line as a whole. */
 import { Command } from 'commander';
 import { createRequire } from 'node:module';
+import { addCompletion } from './commands/completion.js';
+import { addConfig } from './commands/config.js';
 import { addModels } from './commands/models.js';
 import { addNodes } from './commands/nodes.js';
 import { addPush } from './commands/push.js';
@@ -14,26 +16,51 @@ import { EXIT } from './exit-code.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
+/** As `--help` shows them. */
+const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
+  ['Serving:', addServe, addRun, addScore],
+  ['Looking:', addTree, addResolve],
+  ['Adapters:', addPush, addRevisions],
+  ['Trees:', addModels, addNodes],
+  ['This command line:', addConfig, addCompletion],
+];
+
 const AFTER_HELP = `
-Without --url and --key, commands talk to ESPALIER_URL (else http://127.0.0.1:8100) with the key in ESPALIER_KEY, or with
-the one that the service wrote into its data folder (ESPALIER_DATA, else ./data). NO_COLOR turns colour off.
+URL and key come from --url and --key, else from ESPALIER_URL and ESPALIER_KEY, else from the configuration file
+(--config, ESPALIER_CONFIG, else $XDG_CONFIG_HOME/espalier/config.json; 'espalier config show' tells what holds), else
+http://127.0.0.1:8100 and the key that the service wrote into its data folder (ESPALIER_DATA, else ./data).
+NO_COLOR turns colour off. Ctrl-C cancels what runs, at the service too.
 
-Exit codes: ${EXIT.ok} done, ${EXIT.failed} the service refused or failed, ${EXIT.usage} the command line makes no sense, ${EXIT.unreachable} nothing answers,
-${EXIT.denied} no key or not enough of one, ${EXIT.notFound} no such thing, ${EXIT.cancelled} cancelled by Ctrl-C.`;
+Exit codes:
+  ${EXIT.ok}    done
+  ${EXIT.failed}    the service refused or failed
+  ${EXIT.usage}    the command line makes no sense, or names a file that can't be read
+  ${EXIT.unreachable}    nothing answers at the URL, or the connection broke
+  ${EXIT.denied}    no key, or not enough of one
+  ${EXIT.notFound}    there is no such model, node, revision or path
+  ${EXIT.conflict}    somebody changed it since the version given with --if-version
+  ${EXIT.later}    overloaded, over the key's rate, or without database: try again later
+  ${EXIT.cancelled}  cancelled by Ctrl-C`;
 
-export function createProgram(): Command {
+/** `json`: mistakes on the command line are left to who catches them, instead of written as text. */
+export function createProgram(json = false): Command {
   const program = new Command('espalier')
     .description('A registry and server of LoRA adapters that are kept as a tree.')
     .version(version)
     .option('--url <url>', 'of the service')
-    .option('--key <key>', 'API key')
+    .option('--key <key>', 'API key; - reads it from standard input')
+    .option('--profile <name>', 'of the configuration file')
+    .option('--config <file>', 'configuration file')
     .option('--json', 'print results, and errors, as JSON')
+    .option('-q, --quiet', 'no progress and no warnings')
     .configureHelp({ showGlobalOptions: true })
     .addHelpText('after', AFTER_HELP)
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
-  for (const add of [addServe, addModels, addPush, addTree, addResolve, addRevisions, addNodes, addRun, addScore]) {
-    add(program);
+  if (json) program.configureOutput({ writeErr: () => undefined });
+  for (const [title, ...group] of GROUPS) {
+    program.commandsGroup(title);
+    for (const add of group) add(program);
   }
   return program;
 }

@@ -1,23 +1,23 @@
 /** What every command starts from: the global flags, a connection for the scope that it needs, and the terminal. */
 import type { Command } from 'commander';
 import { ApiClient } from './api-client.js';
-import { connect, type KeyKind } from './connection.js';
-import { terminal, type Terminal } from './terminal.js';
+import { connect, type ConnectionFlags, type KeyKind } from './connection.js';
+import { interrupted } from './interrupt.js';
+import { terminal, type Terminal, type TerminalFlags } from './terminal.js';
 
-interface GlobalFlags {
-  url?: string;
-  key?: string;
-  json?: boolean;
-}
+export type GlobalFlags = ConnectionFlags & TerminalFlags;
 
 export interface Session {
   api: ApiClient;
   terminal: Terminal;
 }
 
-export function session(command: Command, kind: KeyKind): Session {
+export function session(command: Command, kind: KeyKind = 'admin'): Session {
   const flags = command.optsWithGlobals<GlobalFlags>();
-  return { api: new ApiClient(connect(flags, kind)), terminal: terminal(flags.json === true) };
+  const to = terminal(flags);
+  const connection = connect(flags, kind);
+  connection.warnings.forEach(to.warn);
+  return { api: new ApiClient(connection, interrupted()), terminal: to };
 }
 
 /** The route of a node that is named by its id or its path. */

@@ -1,23 +1,47 @@
 /** Where a command writes: results to stdout, everything else to stderr. Colour only on a terminal that wants it. */
-import { styleText } from 'node:util';
+import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Tone = 'dim' | 'bold' | 'red' | 'yellow' | 'green';
+
+export interface TerminalFlags {
+  json?: boolean;
+  quiet?: boolean;
+}
 
 export interface Terminal {
   /** `--json`: results are one JSON value. */
   json: boolean;
+  colour: boolean;
+  /** Whether a line on stderr may be drawn again and again. */
+  animated: boolean;
   write(text: string): void;
+  /** A line to people on stderr; neither with `--quiet` nor with `--json`, whose results hold it. */
+  note(text: string): void;
+  /** The same, as a warning. */
   warn(text: string): void;
   paint(tone: Tone, text: string): string;
 }
 
-export function terminal(json: boolean, env: NodeJS.ProcessEnv = process.env): Terminal {
-  const colour = wantsColour(env, process.stdout.isTTY);
+export function terminal(
+  { json = false, quiet = false }: TerminalFlags,
+  env: NodeJS.ProcessEnv = process.env,
+): Terminal {
+  const paintFor = (stream: NodeJS.WriteStream): Terminal['paint'] => {
+    const colour = !json && wantsColour(env, stream.isTTY);
+    return (tone, text) => (colour ? styleText(tone, text) : text);
+  };
+  const silent = json || quiet;
+  const note = (text: string): void => {
+    if (!silent) process.stderr.write(`${text}\n`);
+  };
   return {
     json,
+    colour: !json && wantsColour(env, process.stderr.isTTY),
+    animated: !silent && process.stderr.isTTY && env['TERM'] !== 'dumb' && !env['CI'],
     write: (text) => void process.stdout.write(text),
-    warn: (text) => void process.stderr.write(text),
-    paint: (tone, text) => (colour && !json ? styleText(tone, text) : text),
+    note,
+    warn: (text) => note(`${paintFor(process.stderr)('yellow', 'warning')} ${text}`),
+    paint: paintFor(process.stdout),
   };
 }
 
@@ -47,11 +71,22 @@ export function columns(rows: readonly (readonly string[])[], gap = '  '): strin
     .join('\n');
 }
 
+/** Text that somebody else wrote, without what would steer the terminal. */
+export function harmless(text: string): string {
+  // eslint-disable-next-line no-control-regex -- they are what is taken out
+  return text.replaceAll(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '');
+}
+
+/** Its first line. */
+export function firstLine(text: string): string {
+  return harmless(text.trim().split('\n', 1)[0] ?? '');
+}
+
 function width(text: string): number {
-  // eslint-disable-next-line no-control-regex -- the escape that starts a colour
-  return text.replaceAll(/\u001b\[[0-9;]*m/g, '').length;
+  return stripVTControlCharacters(text).length;
 }
 
 export function megabytes(bytes: number): string {
-  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1e6) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(2)} GB`;
 }

@@ -86,7 +86,7 @@ describe('the registry from the command line', () => {
     expect(await print('nodes', 'disable', 'again/calm')).toMatch(/disabled/);
     expect(await print('tree', 'again')).toMatch(/├── calm +empty +disabled\n/);
     expect(await print('nodes', 'enable', 'again/calm')).toMatch(/enabled/);
-    expect(await print('push', '2', 'again/calm', '--server-side')).toMatch(/^again\/calm@1 /);
+    expect(await print('push', '--server-folder', join(tree.folder, '2'), 'again/calm')).toMatch(/^again\/calm@1 /);
   }, 120_000);
 
   it('draws all trees, and says when there is more than it draws', async () => {

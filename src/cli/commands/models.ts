@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { basename, resolve } from 'node:path';
 import { importedModelSchema, modelSchema, type ModelDto } from '../../registry/dto/model.dto.js';
 import { UsageError } from '../errors.js';
+import { withProgress } from '../progress.js';
 import { session } from '../session.js';
 import { columns, megabytes, print, type Terminal } from '../terminal.js';
 
@@ -17,8 +18,10 @@ export function addModels(program: Command): void {
     .action(async (folder: string, options: { name?: string; link?: boolean }, command: Command) => {
       const { api, terminal } = session(command, 'admin');
       const body = { name: options.name ?? nameOf(folder), folder: resolve(folder), link: options.link === true };
-      const model = await api.post('/api/v1/models', body, importedModelSchema);
-      warn(terminal, model.warnings);
+      const model = await withProgress(terminal, `Importing ${body.name}`, null, () =>
+        api.post('/api/v1/models', body, importedModelSchema),
+      );
+      model.warnings.forEach(terminal.warn);
       print(terminal, model, () =>
         model.unchanged
           ? `${model.name} is imported already (${model.digest.slice(0, 12)}).`
@@ -79,8 +82,4 @@ function describe(model: ModelDto, { paint }: Terminal): string[] {
 
 function millions(parameters: number): string {
   return `${(parameters / 1e6).toFixed(1)}M`;
-}
-
-function warn(terminal: Terminal, warnings: readonly string[]): void {
-  for (const warning of warnings) terminal.warn(`${terminal.paint('yellow', 'warning')} ${warning}\n`);
 }

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import { numberFrom, readText, wholeNumber } from '../arguments.js';
 import { completionTexts } from '../completion-stream.js';
-import { CancelledError } from '../errors.js';
 import { session } from '../session.js';
+import { harmless, print } from '../terminal.js';
 
 interface RunOptions {
   maxTokens: number;
@@ -32,25 +32,17 @@ export function addRun(program: Command): void {
         top_p: options.topP,
         seed: options.seed,
       };
-      const cancelled = new AbortController();
-      const cancel = (): void => cancelled.abort();
-      process.once('SIGINT', cancel);
+      if (terminal.json) {
+        print(terminal, await api.post('/v1/completions', body, z.looseObject({})), () => '');
+        return;
+      }
+      const events = await api.read('POST', '/v1/completions', { body: { ...body, stream: true } });
       try {
-        if (terminal.json) {
-          const answer = await api.post('/v1/completions', body, z.looseObject({}), cancelled.signal);
-          terminal.write(`${JSON.stringify(answer, null, 2)}\n`);
-          return;
-        }
-        const events = await api.stream('/v1/completions', { ...body, stream: true }, cancelled.signal);
-        for await (const text of completionTexts(events)) terminal.write(text);
-        terminal.write('\n');
-      } catch (error) {
-        if (!cancelled.signal.aborted) throw error;
-        // What was written so far ends in the middle of a line.
-        terminal.write('\n');
-        throw new CancelledError('Cancelled.');
+        for await (const text of completionTexts(events.body))
+          terminal.write(process.stdout.isTTY ? harmless(text) : text);
       } finally {
-        process.removeListener('SIGINT', cancel);
+        // Also where it was cut: what was written so far ends in the middle of a line.
+        terminal.write('\n');
       }
     });
 }

@@ -16,6 +16,6 @@ export function addTree(program: Command): void {
       const under = path === undefined ? '' : `?under=${encodeURIComponent(path)}`;
       const { data, nextCursor } = await api.list(`/api/v1/nodes${under}`, nodeSchema, most);
       print(terminal, data, () => drawTree(data, terminal.paint) || 'No nodes yet: import a model first.');
-      if (nextCursor !== null) terminal.warn(`There are more than ${most} nodes. Name one to see what is below it.\n`);
+      if (nextCursor !== null) terminal.note(`There are more than ${most} nodes. Name one to see what is below it.`);
     });
 }

@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import { CommanderError } from 'commander';
-import { ApiError } from '../../../src/cli/api-client.js';
+import { ApiError } from '../../../src/cli/api-error.js';
 import { nameOf } from '../../../src/cli/commands/models.js';
 import { completionTexts } from '../../../src/cli/completion-stream.js';
 import { CancelledError, NoKeyError, UsageError } from '../../../src/cli/errors.js';
 import { exitCode } from '../../../src/cli/exit-code.js';
 import { createProgram } from '../../../src/cli/program.js';
 import { isName } from '../../../src/tree/path.js';
+import { Readable } from 'node:stream';
 
 /** The exit code for a command line that never gets as far as a request. */
 async function exitOf(...args: string[]): Promise<number> {
@@ -41,6 +42,10 @@ describe('the command line', () => {
     expect(await exitOf('score', 'm', '--text', 'a', '--file', 'b')).toBe(2);
     expect(await exitOf('score', 'm', '--file', '/nowhere/at/all', '--key', 'k')).toBe(2);
     expect(await exitOf('push', '/nowhere/at/all', 'm/a', '--key', 'k')).toBe(2);
+    expect(await exitOf('push', 'm/a', '--key', 'k')).toBe(2);
+    expect(await exitOf('push', '.', 'm/a', '--server-folder', 'b', '--key', 'k')).toBe(2);
+    expect(await exitOf('tree', '--config', '/nowhere/at/all')).toBe(2);
+    expect(await exitOf('completion', 'tcsh')).toBe(2);
   });
 
   it('says by its exit code that nothing answers, or that there is no key', async () => {
@@ -54,7 +59,10 @@ describe('the command line', () => {
     expect(exitCode(new ApiError('no', 'unauthorized', 401))).toBe(4);
     expect(exitCode(new ApiError('no', 'name_taken', 409))).toBe(1);
     expect(exitCode(new ApiError('no', 'internal_error', 500))).toBe(1);
-    expect(exitCode(new NoKeyError('file'))).toBe(4);
+    expect(exitCode(new NoKeyError('http://here', 'file'))).toBe(4);
+    expect(exitCode(new ApiError('no', 'version_conflict', 412))).toBe(6);
+    expect(exitCode(new ApiError('no', 'overloaded', 429))).toBe(7);
+    expect(exitCode(new ApiError('no', 'database_unavailable', 503))).toBe(7);
     expect(exitCode(new UsageError('no'))).toBe(2);
     expect(exitCode(new CancelledError('no'))).toBe(130);
     expect(exitCode(new CommanderError(1, 'commander.unknownOption', 'no'))).toBe(2);
@@ -70,7 +78,7 @@ it('makes a name of a folder that can stand in a path', () => {
 });
 
 describe('a streamed completion', () => {
-  const stream = (...parts: string[]) => new Blob(parts).stream() as unknown as Parameters<typeof completionTexts>[0];
+  const stream = (...parts: string[]) => Readable.from(parts.map((part) => Buffer.from(part)));
   const texts = async (...parts: string[]) => {
     const all: string[] = [];
     for await (const text of completionTexts(stream(...parts))) all.push(text);

@@ -14,13 +14,20 @@ function node(path: string, facts: Partial<NodeDto> = {}): NodeDto {
     name: names.at(-1)!,
     model: names[0]!,
     parent: names.length === 1 ? null : names.slice(0, -1).join('/'),
+    description: '',
+    tags: [],
     policy: 'pinned',
     disabled: false,
+    archived: false,
     detached: false,
     stale: false,
     head: names.length === 1 ? null : { id: 'r', number: 1, digest: 'd', rank: 8 },
+    aliases: [],
     revisions: 1,
     children: 0,
+    version: 1,
+    createdAt: '2026-01-01T00:00:00.000Z',
+    updatedAt: '2026-01-01T00:00:00.000Z',
     ...facts,
   };
 }
@@ -62,11 +69,13 @@ it('draws what a path means', () => {
     explanation: "revision 2 is the node's head.",
     stale: false,
     offPin: false,
+    recalled: null,
   };
   const empty = { ...step, node: { id: 'e', path: 'm/a/b' }, revision: null, reason: 'empty' as const };
   const drawn = drawResolution(
     {
       path: 'm/a:0.5/b:0.5',
+      redirectedFrom: null,
       digest: 'd'.repeat(64),
       model: { id: 'm', name: 'm', digest: 'e'.repeat(64) },
       steps: [step, { ...empty, explanation: 'the node contributes no revision.' }],
