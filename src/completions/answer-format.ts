@@ -1,6 +1,8 @@
 /** An answer in one of OpenAI's shapes: what the two of them have to say differently. */
 import type { TokenTable } from '../tokenization/token-table.js';
 import type { ChoiceDelta, ReportedToken } from './choice.js';
+import type { ChatChoice, ChatChunkChoice } from './dto/chat-answer.js';
+import type { CompletionChoice } from './dto/completion-answer.js';
 import type { FinishReason } from '../engine/protocol.js';
 import { chatLogprobs, completionLogprobs } from './logprobs.js';
 
@@ -12,18 +14,21 @@ export interface FinishedChoice {
   finish: FinishReason | null;
 }
 
-export interface AnswerFormat {
+export interface AnswerFormat<Choice = object, Chunk = object> {
   idPrefix: string;
   object: string;
   chunkObject: string;
-  choice(choice: FinishedChoice): object;
+  choice(choice: FinishedChoice): Choice;
   /** What a stream says of a choice before anything else, if anything. */
-  firstChunk(index: number): object | null;
-  chunk(delta: ChoiceDelta): object;
+  firstChunk(index: number): Chunk | null;
+  chunk(delta: ChoiceDelta): Chunk;
 }
 
-export function completionFormat(table: TokenTable, logprobs: boolean): AnswerFormat {
-  const choice = ({ index, text, tokens, finish }: FinishedChoice): object => ({
+export function completionFormat(
+  table: TokenTable,
+  logprobs: boolean,
+): AnswerFormat<CompletionChoice, CompletionChoice> {
+  const choice = ({ index, text, tokens, finish }: FinishedChoice): CompletionChoice => ({
     index,
     text,
     logprobs: logprobs ? completionLogprobs(table, tokens) : null,
@@ -39,7 +44,7 @@ export function completionFormat(table: TokenTable, logprobs: boolean): AnswerFo
   };
 }
 
-export function chatFormat(table: TokenTable, logprobs: boolean): AnswerFormat {
+export function chatFormat(table: TokenTable, logprobs: boolean): AnswerFormat<ChatChoice, ChatChunkChoice> {
   return {
     idPrefix: 'chatcmpl',
     object: 'chat.completion',

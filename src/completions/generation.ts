@@ -6,6 +6,7 @@ import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
 import type { RequestTrace } from '../observability/request-traces.js';
 import { detokenize } from '../tokenization/detokenizer.js';
 import { Choice, type ChoiceDelta } from './choice.js';
+import type { Usage } from './dto/answer-fields.js';
 import type { GenerationFields } from './dto/generation-fields.js';
 import { interleave } from './interleave.js';
 import type { ServedModel } from './served-models.js';
@@ -27,12 +28,6 @@ export interface GenerationOptions {
   kvBudgetBytes: number;
   /** The field that holds the prompt, for errors. */
   param: string;
-}
-
-export interface Usage {
-  prompt_tokens: number;
-  completion_tokens: number;
-  total_tokens: number;
 }
 
 interface Row {

@@ -1,4 +1,5 @@
 /** Reported tokens in OpenAI's two shapes. */
+import { z } from 'zod';
 import { tokenText } from '../tokenization/detokenizer.js';
 import type { TokenTable } from '../tokenization/token-table.js';
 import type { ReportedToken } from './choice.js';
@@ -7,12 +8,15 @@ import type { ReportedToken } from './choice.js';
 const LEAST_LOGPROB = -9999;
 
 /** Of completions: lists of equal length. */
-export interface CompletionLogprobs {
-  tokens: string[];
-  token_logprobs: (number | null)[];
-  top_logprobs: (Record<string, number> | null)[];
-  text_offset: number[];
-}
+export const completionLogprobsSchema = z
+  .object({
+    tokens: z.array(z.string()),
+    token_logprobs: z.array(z.number().nullable()),
+    top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
+    text_offset: z.array(z.number()),
+  })
+  .meta({ id: 'CompletionLogprobs' });
+export type CompletionLogprobs = z.infer<typeof completionLogprobsSchema>;
 
 export function completionLogprobs(table: TokenTable, reported: readonly ReportedToken[]): CompletionLogprobs {
   return {
@@ -28,17 +32,17 @@ export function completionLogprobs(table: TokenTable, reported: readonly Reporte
   };
 }
 
-interface ChatToken {
-  token: string;
-  logprob: number;
-  bytes: number[];
-}
+const chatTokenSchema = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()) });
+type ChatToken = z.infer<typeof chatTokenSchema>;
 
 /** Of chat completions: one entry a token. */
-export interface ChatLogprobs {
-  content: (ChatToken & { top_logprobs: ChatToken[] })[];
-  refusal: null;
-}
+export const chatLogprobsSchema = z
+  .object({
+    content: z.array(chatTokenSchema.extend({ top_logprobs: z.array(chatTokenSchema) })),
+    refusal: z.null(),
+  })
+  .meta({ id: 'ChatLogprobs' });
+export type ChatLogprobs = z.infer<typeof chatLogprobsSchema>;
 
 export function chatLogprobs(table: TokenTable, reported: readonly ReportedToken[]): ChatLogprobs {
   const entry = (token: number, logprob: number): ChatToken => ({

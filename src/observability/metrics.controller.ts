@@ -1,6 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { RequireScope } from '../access/scope.js';
+import { Answers, text } from '../http/answers.js';
 import { Metrics } from './metrics.js';
 
 @Controller('metrics')
@@ -13,7 +14,8 @@ export class MetricsController {
 
   /** Names paths, so it isn't public. */
   @Get()
-  @RequireScope('admin')
+  @RequireScope('metrics')
+  @Answers('What Prometheus reads, in its format.', { 200: text() })
   async read(@Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
     void reply.header('content-type', this.#metrics.registry.contentType);
     return this.#metrics.registry.metrics();

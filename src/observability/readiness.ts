@@ -1,18 +1,24 @@
 /** Whether the service can do its work now, and if not, why. */
 import { Inject, Injectable } from '@nestjs/common';
+import { z } from 'zod';
 import { Database } from '../database/database.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
 import { Lifecycle } from '../http/lifecycle.js';
 import { RegistryService } from '../registry/registry.service.js';
 
-export interface Readiness {
-  status: 'ready' | 'not_ready';
-  /** In words; empty when ready. */
-  reasons: string[];
-  database: 'up' | 'down';
-  engine: string;
-  models: { name: string; loaded: boolean }[];
-}
+/** For strangers too, so it counts models and names none. */
+export const readinessSchema = z
+  .object({
+    status: z.enum(['ready', 'not_ready']),
+    /** In words; empty when ready. */
+    reasons: z.array(z.string()),
+    database: z.enum(['up', 'down']),
+    engine: z.string(),
+    /** One that isn't loaded is loaded by the first request that needs it: no reason to send requests elsewhere. */
+    models: z.object({ imported: z.number(), loaded: z.number() }),
+  })
+  .meta({ id: 'Readiness' });
+export type Readiness = z.infer<typeof readinessSchema>;
 
 @Injectable()
 export class ReadinessCheck {
@@ -36,6 +42,7 @@ export class ReadinessCheck {
   async check(): Promise<Readiness> {
     const database = await this.#databaseAnswers();
     const { state, loadedModels } = this.#engine;
+    const models = this.#registry.models();
     const reasons: string[] = [];
     if (this.#lifecycle.stopping) reasons.push('The service is stopping.');
     if (!database) reasons.push('The database does not answer.');
@@ -45,8 +52,10 @@ export class ReadinessCheck {
       reasons,
       database: database ? 'up' : 'down',
       engine: state,
-      // One that isn't loaded is loaded by the first request that needs it: no reason to send requests elsewhere.
-      models: this.#registry.models().map(({ name, digest }) => ({ name, loaded: loadedModels.has(digest) })),
+      models: {
+        imported: models.length,
+        loaded: models.filter(({ digest }) => loadedModels.has(digest)).length,
+      },
     };
   }
 

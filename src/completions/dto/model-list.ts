@@ -12,27 +12,33 @@ export const modelListQuery = z.object({
 });
 export type ModelListQuery = z.infer<typeof modelListQuery>;
 
-export interface ModelEntry {
-  /** The node's path: what goes into `model` of a request. */
-  id: string;
-  object: 'model';
-  /** Seconds. */
-  created: number;
-  owned_by: string;
-  /** As vLLM has it: where the adapter lies, which here is its path, and the base model's name. */
-  root: string;
-  parent: string | null;
-  /** Path of the node above. */
-  parent_node: string | null;
-}
+export const modelEntrySchema = z
+  .object({
+    /** The node's path: what goes into `model` of a request. */
+    id: z.string(),
+    object: z.literal('model'),
+    /** Seconds. */
+    created: z.number(),
+    owned_by: z.string(),
+    /** As vLLM has it: where the adapter lies, which here is its path, and the base model's name. */
+    root: z.string(),
+    parent: z.string().nullable(),
+    /** Path of the node above. */
+    parent_node: z.string().nullable(),
+  })
+  .meta({ id: 'ServedModel' });
+export type ModelEntry = z.infer<typeof modelEntrySchema>;
 
-export interface ModelList {
-  object: 'list';
-  data: ModelEntry[];
-  has_more: boolean;
-  first_id: string | null;
-  last_id: string | null;
-}
+export const modelListSchema = z
+  .object({
+    object: z.literal('list'),
+    data: z.array(modelEntrySchema),
+    has_more: z.boolean(),
+    first_id: z.string().nullable(),
+    last_id: z.string().nullable(),
+  })
+  .meta({ id: 'ServedModelList' });
+export type ModelList = z.infer<typeof modelListSchema>;
 
 export function toModelEntry(node: ServableNode): ModelEntry {
   return {

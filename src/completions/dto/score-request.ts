@@ -37,21 +37,25 @@ export const scoreRequest = z
   });
 export type ScoreRequest = z.infer<typeof scoreRequest>;
 
-export interface PathScore {
-  model: string;
-  path_digest: string;
+const pathScoreSchema = z.object({
+  model: z.string(),
+  path_digest: z.string(),
   /** Sum over the scored tokens, natural logarithm. */
-  log_likelihood: number;
+  log_likelihood: z.number(),
   /** How many tokens were scored. */
-  tokens: number;
+  tokens: z.number(),
   /** e^(−log_likelihood / tokens) */
-  perplexity: number;
-  logprobs?: { token: string; token_id: number; logprob: number }[];
-}
+  perplexity: z.number(),
+  logprobs: z.array(z.object({ token: z.string(), token_id: z.number(), logprob: z.number() })).optional(),
+});
+export type PathScore = z.infer<typeof pathScoreSchema>;
 
-export interface ScoreAnswer {
-  object: 'list';
-  /** In the order of the models asked for. */
-  data: PathScore[];
-  usage: { prompt_tokens: number; total_tokens: number };
-}
+export const scoreSchema = z
+  .object({
+    object: z.literal('list'),
+    /** In the order of the models asked for. */
+    data: z.array(pathScoreSchema),
+    usage: z.object({ prompt_tokens: z.number(), total_tokens: z.number() }),
+  })
+  .meta({ id: 'Score' });
+export type ScoreAnswer = z.infer<typeof scoreSchema>;

@@ -1,0 +1,21 @@
+/** What the answers of completions and chat completions share. */
+import { z } from 'zod';
+
+export const usageSchema = z
+  .object({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
+  .meta({ id: 'Usage' });
+export type Usage = z.infer<typeof usageSchema>;
+
+/** Null while a stream goes on. */
+export const finishReason = z.enum(['stop', 'length']).nullable();
+
+export const answerHead = {
+  id: z.string(),
+  /** Seconds. */
+  created: z.number(),
+  /** As the request named it. */
+  model: z.string(),
+  /** Path digest. */
+  system_fingerprint: z.string(),
+};
+export type AnswerHead = z.infer<z.ZodObject<typeof answerHead>>;
