@@ -24,6 +24,7 @@ const MAY_IMPORT = {
   completions: ['tree', 'registry', 'access', 'http', 'engine', 'tokenization', 'formats', 'observability'],
   observability: ['tree', 'registry', 'access', 'http', 'engine', 'database'],
   openapi: ['access', 'http'],
+  graphql: ['tree', 'registry', 'access', 'http'],
   cli: ['tree', 'http', 'registry'],
 };
 
@@ -34,6 +35,14 @@ const ONLY_FROM = {
   graphology: ['tree/'],
   '@electric-sql/pglite': ['database/'],
   commander: ['cli/'],
+  '@nestjs/graphql': ['graphql/'],
+  '@nestjs/apollo': ['graphql/'],
+  '@apollo/server': ['graphql/'],
+  '@escape.tech/graphql-armor': ['graphql/'],
+  graphql: ['graphql/'],
+  'graphql-ws': ['graphql/'],
+  dataloader: ['graphql/'],
+  ws: ['graphql/'],
 };
 
 /** Packages that pure code never sees. */

@@ -2,12 +2,14 @@ import { Module, type DynamicModule } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_INTERCEPTOR, APP_PIPE } from '@nestjs/core';
 import { AccessGuard } from './access/access.guard.js';
 import { CompletionsModule } from './completions/completions.module.js';
+import { GraphqlModule } from './graphql/graphql.module.js';
 import { ErrorFilter } from './http/error-filter.js';
 import { validationPipe } from './http/validation.js';
 import { VersionTag } from './http/version-tag.js';
 import { LOGGER } from './logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { PlatformModule, type Platform } from './platform.module.js';
+import { ExchangeModule } from './registry/exchange/exchange.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 
 @Module({
@@ -22,7 +24,7 @@ export class AppModule {
   static on(platform: Platform): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.of(platform), RegistryModule, CompletionsModule, ObservabilityModule],
+      imports: [PlatformModule.of(platform), RegistryModule, GraphqlModule, CompletionsModule, ObservabilityModule],
     };
   }
 }

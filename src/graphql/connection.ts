@@ -1,0 +1,77 @@
+/** Lists as Relay knows them: edges with a cursor each, and where the page lies. */
+import { z } from 'zod';
+import { invalidRequest } from '../http/validation.js';
+import { MAX_PAGE_SIZE, type Page, type PageQuery } from '../registry/dto/page.js';
+
+export const DEFAULT_PAGE_SIZE = 20;
+
+export interface Edge<T> {
+  node: T;
+  cursor: string;
+}
+
+export interface Connection<T> {
+  edges: Edge<T>[];
+  nodes: T[];
+  pageInfo: {
+    hasNextPage: boolean;
+    hasPreviousPage: boolean;
+    startCursor: string | null;
+    endCursor: string | null;
+  };
+}
+
+/** Arguments of a connection that goes forward, as GraphQL hands them over. */
+export interface Forward {
+  first?: number | null;
+  after?: string | null;
+}
+
+const forwardSchema = z.object({
+  first: z.number().int().min(1).max(MAX_PAGE_SIZE).nullish(),
+  after: z.string().min(1).max(4096).nullish(),
+});
+
+export function pageOf(given: Forward): PageQuery {
+  const { first, after } = parse(forwardSchema, { first: given.first, after: given.after });
+  return { limit: first ?? DEFAULT_PAGE_SIZE, cursor: after ?? undefined };
+}
+
+/** The output of a schema that REST has too; throws `invalid_request` as that does. */
+export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw invalidRequest(parsed.error.issues);
+  return parsed.data;
+}
+
+/** A page of a list that goes forward. `key`: what the list's cursors stand for. */
+export function toConnection<T>(
+  { data, nextCursor }: Page<T>,
+  { cursor }: PageQuery,
+  key: (entry: T) => string,
+): Connection<T> {
+  return framed(
+    data.map((node) => ({ node, cursor: toCursor(key(node)) })),
+    { hasNextPage: nextCursor !== null, hasPreviousPage: cursor !== undefined },
+  );
+}
+
+export function framed<T>(
+  edges: Edge<T>[],
+  { hasNextPage, hasPreviousPage }: { hasNextPage: boolean; hasPreviousPage: boolean },
+): Connection<T> {
+  return {
+    edges,
+    nodes: edges.map(({ node }) => node),
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage,
+      startCursor: edges[0]?.cursor ?? null,
+      endCursor: edges.at(-1)?.cursor ?? null,
+    },
+  };
+}
+
+export function toCursor(key: string): string {
+  return Buffer.from(key).toString('base64url');
+}
