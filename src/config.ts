@@ -1,7 +1,8 @@
 /** The environment, read once. Boot fails here, naming the variable, if a value makes no sense. */
 import { z } from 'zod';
 import { homedir } from 'node:os';
-import { delimiter, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { parseS3Address, type BlobLocation } from './storage/blob-location.js';
 
 /** Injection token of the `Config`. */
 export const CONFIG = Symbol('CONFIG');
@@ -13,6 +14,12 @@ const environment = z.object({
   ESPALIER_HOST: z.string().min(1).default('127.0.0.1'),
   ESPALIER_PORT: z.coerce.number().int().min(0).max(65535).default(8100),
   ESPALIER_DATA: z.string().min(1).default('./data'),
+  ESPALIER_BLOBS: z.string().optional(),
+  ESPALIER_BLOB_CACHE_MB: megabytes(10_240),
+  ESPALIER_S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  ESPALIER_S3_REGION: z.string().optional(),
+  ESPALIER_S3_FORCE_PATH_STYLE: z.enum(['0', '1']).optional(),
+  ESPALIER_MODELS: z.string().optional(),
   ESPALIER_IMPORT_ROOTS: z.string().default(''),
   ESPALIER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ESPALIER_THREADS: z.coerce.number().int().min(0).max(256).default(0),
@@ -39,6 +46,9 @@ const environment = z.object({
   ESPALIER_GRAPHQL_MAX_DIRECTIVES: limit(30),
   ESPALIER_GRAPHQL_MAX_TOKENS: limit(2_000),
   ESPALIER_KEY_GRACE_SECONDS: z.coerce.number().int().min(0).max(31_536_000).default(3600),
+  ESPALIER_STALL_MS: z.coerce.number().int().min(100).default(30_000),
+  ESPALIER_CORS_ORIGINS: z.string().default(''),
+  ESPALIER_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   DATABASE_URL: z.string().optional(),
   NODE_ENV: z.string().default('development'),
 });
@@ -46,8 +56,12 @@ const environment = z.object({
 export interface Config {
   host: string;
   port: number;
-  /** Absolute. Holds the embedded database, blobs, models, first keys and the lock. */
+  /** Absolute. Holds the embedded database, first keys and the lock, and what isn't placed elsewhere: blobs, models. */
   dataFolder: string;
+  /** Of the files of adapters. Several instances may share it, on one database. */
+  blobs: BlobLocation;
+  /** Absolute. Holds imported checkpoints; may be shared as well. */
+  modelsFolder: string;
   /** Absolute folders that `import` and `push` may read on the server, besides the service's own examples. */
   importRoots: string[];
   logLevel: string;
@@ -65,6 +79,12 @@ export interface Config {
   };
   tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
   maxUploadBytes: number;
+  /** How long headers may take to come, and how long a body may all but stand still. */
+  stallMs: number;
+  /** Origins whose pages may read answers in browsers; `*` stands for all of them. */
+  corsOrigins: string[];
+  /** Where metrics are served without a key, to this machine alone; null: nowhere. */
+  metricsPort: number | null;
   graphql: {
     /** Whether the schema may be asked for. */
     introspection: boolean;
@@ -104,6 +124,8 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     host: e.ESPALIER_HOST,
     port: e.ESPALIER_PORT,
     dataFolder: absolute(e.ESPALIER_DATA),
+    blobs: blobLocation(e),
+    modelsFolder: absolute(e.ESPALIER_MODELS ?? join(e.ESPALIER_DATA, 'models')),
     importRoots: e.ESPALIER_IMPORT_ROOTS.split(delimiter)
       .filter((folder) => folder !== '')
       .map(absolute),
@@ -125,6 +147,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       maxPromptBytes: e.ESPALIER_MAX_PROMPT_BYTES,
     },
     maxUploadBytes: e.ESPALIER_MAX_UPLOAD_MB * MB,
+    stallMs: e.ESPALIER_STALL_MS,
+    corsOrigins: origins(e.ESPALIER_CORS_ORIGINS),
+    metricsPort: e.ESPALIER_METRICS_PORT ?? null,
     graphql: {
       introspection: (e.ESPALIER_GRAPHQL_INTROSPECTION ?? (e.NODE_ENV === 'production' ? '0' : '1')) === '1',
       limits: {
@@ -139,6 +164,37 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     keyGraceMs: e.ESPALIER_KEY_GRACE_SECONDS * 1000,
     shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
   };
+}
+
+function blobLocation(e: z.output<typeof environment>): BlobLocation {
+  const blobs = e.ESPALIER_BLOBS ?? join(e.ESPALIER_DATA, 'blobs');
+  if (!blobs.startsWith('s3:')) return { kind: 'folder', folder: absolute(blobs) };
+  const address = parseS3Address(blobs);
+  if (typeof address === 'string') throw new ConfigError(`ESPALIER_BLOBS: ${address}.`);
+  const endpoint = e.ESPALIER_S3_ENDPOINT ?? null;
+  const { username = '', password = '' } = endpoint === null ? {} : new URL(endpoint);
+  if (username !== '' || password !== '')
+    throw new ConfigError('ESPALIER_S3_ENDPOINT: credentials belong into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.');
+  return {
+    kind: 's3',
+    ...address,
+    endpoint,
+    region: e.ESPALIER_S3_REGION ?? null,
+    // Few other servers have a host name for each bucket.
+    forcePathStyle: (e.ESPALIER_S3_FORCE_PATH_STYLE ?? (endpoint === null ? '0' : '1')) === '1',
+    cacheFolder: absolute(join(e.ESPALIER_DATA, 'blob-cache')),
+    cacheBytes: e.ESPALIER_BLOB_CACHE_MB * MB,
+  };
+}
+
+/** `https://a.example, https://b.example:8443`: as browsers write them, which is what they are compared with. */
+function origins(list: string): string[] {
+  const given = list.split(/[\s,]+/).filter((origin) => origin !== '');
+  const wrong = given.find((origin) => origin !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin));
+  if (wrong === undefined) return given;
+  throw new ConfigError(
+    `ESPALIER_CORS_ORIGINS: "${wrong}" is no origin. One looks like this: https://app.example.org.`,
+  );
 }
 
 function absolute(folder: string): string {

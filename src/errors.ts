@@ -71,12 +71,12 @@ export class DataFolderHeldError extends StartError {
 }
 
 export class AddressTakenError extends StartError {
-  constructor(host: string, port: number, code: string) {
+  constructor(host: string, port: number, code: string, variable = 'ESPALIER_PORT') {
     const reason =
       code === 'EADDRINUSE'
-        ? `Port ${port} on ${host} is taken. Stop what listens there, or set ESPALIER_PORT to another port.`
+        ? `Port ${port} on ${host} is taken. Stop what listens there, or set ${variable} to another port.`
         : code === 'EACCES'
-          ? `This account may not listen on port ${port}. Set ESPALIER_PORT to a port from 1024 on.`
+          ? `This account may not listen on port ${port}. Set ${variable} to a port from 1024 on.`
           : `The service can't listen on ${host}: ${code}. Set ESPALIER_HOST to an address of this machine.`;
     super(reason);
   }
@@ -94,6 +94,12 @@ export class DatabaseOpenError extends StartError {
 export class MigrationError extends StartError {
   constructor(migration: string, problem: string, cause?: unknown) {
     super(`Migration "${migration}" ${problem}`, { cause });
+  }
+}
+
+export class StorageOpenError extends StartError {
+  constructor(cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
 
@@ -1327,6 +1333,65 @@ export class DatabaseUnavailableError extends EspalierError {
       },
       { cause },
     );
+  }
+}
+
+/** The blobs can't be reached; what is cached is still served. */
+export class StorageUnavailableError extends EspalierError {
+  constructor(where: string, cause: unknown) {
+    super(
+      {
+        code: 'storage_unavailable',
+        status: 503,
+        message: `The blob store ${where} can't be reached now. Try again.`,
+        retryAfterSeconds: 5,
+      },
+      { cause },
+    );
+  }
+}
+
+/** The blob store answers, but not to us. */
+export class StorageRefusedError extends EspalierError {
+  constructor(where: string, reason: string, advice: string, cause: unknown) {
+    super(
+      { code: 'storage_refused', status: 500, message: `The blob store ${where} refuses (${reason}). ${advice}` },
+      { cause },
+    );
+  }
+}
+
+export class BlobMissingError extends EspalierError {
+  constructor(sha256: string, where: string) {
+    super({
+      code: 'blob_missing',
+      status: 500,
+      message: `The file ${sha256} isn't in the blob store ${where}. Restore it from a copy of the store, or push the adapter again.`,
+      details: { sha256 },
+    });
+  }
+}
+
+/** The bytes aren't those that the digest stands for. */
+export class BlobDamagedError extends EspalierError {
+  constructor(sha256: string, found: { sha256: string; bytes: number }) {
+    super({
+      code: 'blob_damaged',
+      status: 500,
+      message: `The blob store holds other bytes under ${sha256} than were put there: ${found.bytes} bytes with the SHA-256 ${found.sha256}. Restore the file from a copy of the store, or push the adapter again.`,
+      details: { sha256, found: found.sha256 },
+    });
+  }
+}
+
+/** Before they were recorded the files were removed, as nobody's. */
+export class BlobVanishedError extends EspalierError {
+  constructor(what: string) {
+    super({
+      code: 'blob_vanished',
+      status: 409,
+      message: `The files of ${what} were removed before they were recorded, because they were nobody's yet. Send it again.`,
+    });
   }
 }
 

@@ -2,7 +2,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createServer, type AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { ApiKeys } from './access/api-keys.js';
 import { authenticateRequests } from './access/authentication.js';
 import { ensureFirstKeys, type KeyFiles } from './access/first-keys.js';
@@ -11,14 +10,15 @@ import type { Config } from './config.js';
 import { Database } from './database/database.js';
 import { EngineSupervisor } from './engine/supervisor.js';
 import { AddressTakenError } from './errors.js';
+import { allowOrigins } from './http/cors.js';
 import { drain } from './http/drain.js';
 import { Lifecycle } from './http/lifecycle.js';
 import { NestLog } from './http/nest-log.js';
 import { createAdapter } from './http/server.js';
 import type { Logger } from './logger.js';
 import { RegistryService } from './registry/registry.service.js';
-import { BlobStore } from './storage/blob-store.js';
 import { FolderLock } from './storage/folder-lock.js';
+import { openBlobStore } from './storage/open-blob-store.js';
 
 /** What people are told once the service is up. */
 export interface Running {
@@ -60,11 +60,12 @@ export class Service {
     await assertAddressFree(config.host, config.port);
     const database = (this.#database = await Database.open(config, logger));
     const files = await ensureFirstKeys(database, config.dataFolder);
-    const blobs = await BlobStore.open(join(config.dataFolder, 'blobs'));
+    const blobs = await openBlobStore(config.blobs);
     const engine = (this.#engine = EngineSupervisor.start(config.engine, { logger }));
 
     const adapter = createAdapter(config, logger, lifecycle);
     const keys = (this.#keys = await ApiKeys.load(database, { graceMs: config.keyGraceMs, logger }));
+    await allowOrigins(adapter.getInstance(), config.corsOrigins);
     authenticateRequests(adapter.getInstance(), keys);
     const platform = { config, logger, lifecycle, database, blobs, engine, keys };
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class

@@ -40,7 +40,7 @@ export class ServedModels {
     const source = this.#registry.modelSource(resolved.model.id);
     const [tokenizer, defaults] = await Promise.all([this.#tokenizers.tokenizer(source), this.#defaultsOf(source)]);
     const endTokenIds = [...new Set([...defaults.eosTokenIds, ...(tokenizer.eosId === null ? [] : [tokenizer.eosId])])];
-    const adapters = this.#registry.adapterUses(resolved);
+    const adapters = await this.#registry.adapterUses(resolved);
     this.#registry.recordServed(resolved);
     return { name, resolved, source, config, adapters, tokenizer, defaults, endTokenIds };
   }

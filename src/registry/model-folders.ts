@@ -1,6 +1,5 @@
 /** Where imported checkpoints lie: a folder each, named by base digest. */
 import { Inject, Injectable } from '@nestjs/common';
-import { join } from 'node:path';
 import { CONFIG, type Config } from '../config.js';
 
 @Injectable()
@@ -9,6 +8,6 @@ export class ModelFolders {
   readonly root: string;
 
   constructor(@Inject(CONFIG) config: Config) {
-    this.root = join(config.dataFolder, 'models');
+    this.root = config.modelsFolder;
   }
 }

@@ -7,12 +7,18 @@ import { ulid } from 'ulid';
 import { requireWholeRegistry } from '../access/scope.js';
 import type { RequestContext } from '../access/request-context.js';
 import { Database } from '../database/database.js';
-import { DatabaseUnavailableError, ModelExistsError, ModelNotImportedError, PathSyntaxError } from '../errors.js';
+import {
+  BlobVanishedError,
+  DatabaseUnavailableError,
+  ModelExistsError,
+  ModelNotImportedError,
+  PathSyntaxError,
+} from '../errors.js';
 import { parsePath } from '../tree/path.js';
 import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
 import { ImportFolders } from './import-folders.js';
-import { importCheckpoint, type ImportedCheckpoint } from './importer/import-checkpoint.js';
+import { importCheckpoint, isIntact, type ImportedCheckpoint } from './importer/import-checkpoint.js';
 import { ModelFolders } from './model-folders.js';
 import { isVisible } from './node-lookup.js';
 import { toNodeRecord, toRegisteredModel } from './records-of-rows.js';
@@ -90,18 +96,23 @@ export class ModelsService {
     } catch (error) {
       // After an outage it may be recorded all the same, and its files must stay.
       const isOpen = error instanceof DatabaseUnavailableError;
-      // Under another name the same files may be served already.
-      const isServed = this.mirror.models().some(({ digest }) => digest === imported.digest);
-      if (imported.placed && !isOpen && !isServed) {
-        await rm(join(this.#models, imported.digest), { recursive: true, force: true });
-      }
+      if (imported.placed && !isOpen) await this.#removeUnlessRecorded(imported.digest).catch(() => undefined);
       throw error;
     }
+  }
+
+  /** Under the lock, because under another name, or by another instance, the same files may be recorded. */
+  #removeUnlessRecorded(digest: string): Promise<void> {
+    return this.writes.exclusively(async (transaction) => {
+      if ((await transaction.model.count({ where: { digest } })) > 0) return;
+      await rm(join(this.#models, digest), { recursive: true, force: true });
+    });
   }
 
   #record(context: RequestContext, name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {
     const folder = `${MODELS_FOLDER}/${digest}`;
     return this.writes.commit(context, async (transaction) => {
+      if (!(await isIntact(join(this.#models, digest)))) throw new BlobVanishedError('the model');
       const row = await transaction.model.create({
         data: {
           id: ulid(),

@@ -32,6 +32,7 @@ import { RevisionsService } from './revisions.service.js';
 import { ServingRecord } from './serving-record.js';
 import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
+import { UnreferencedBlobs } from './unreferenced-blobs.js';
 
 @Module({
   controllers: [KeysController, ModelsController, NodesController, RevisionsController, ResolutionController],
@@ -58,6 +59,7 @@ import { TreeMirror } from './tree-mirror.js';
     ServingRecord,
     StagedBlobs,
     TreeMirror,
+    UnreferencedBlobs,
   ],
   exports: [
     BatchReads,

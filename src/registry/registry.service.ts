@@ -6,7 +6,7 @@ import { ModelNotImportedError, PathNotFoundError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { NodeRecord } from '../tree/records.js';
-import type { ResolvedPath } from '../tree/resolved-path.js';
+import type { ResolvedPath, ResolvedRevision } from '../tree/resolved-path.js';
 import { toResolutionDto, type ResolutionDto } from './dto/resolution.dto.js';
 import { isVisible } from './node-lookup.js';
 import { NodeWalk, type WalkedNode } from './node-walk.js';
@@ -78,21 +78,15 @@ export class RegistryService {
     return sourceOf(this.model(modelId));
   }
 
-  /** Root to leaf; steps that add nothing are left out, as in the path digest. */
-  adapterUses(resolved: ResolvedPath): AdapterUse[] {
-    return resolved.steps.flatMap(({ revision, weight }) =>
-      revision === null || weight === 0
-        ? []
-        : [
-            {
-              digest: revision.digest,
-              weight,
-              rank: revision.rank,
-              configFile: this.#blobs.path(revision.configBlob),
-              weightsFile: this.#blobs.path(revision.weightsBlob),
-            },
-          ],
+  /**
+   * Root to leaf; steps that add nothing are left out, as in the path digest. Files that aren't on this machine are
+   * fetched.
+   */
+  async adapterUses(resolved: ResolvedPath): Promise<AdapterUse[]> {
+    const uses = resolved.steps.flatMap(({ revision, weight }) =>
+      revision === null || weight === 0 ? [] : [this.#adapterUse(revision, weight)],
     );
+    return Promise.all(uses);
   }
 
   /** Keeps what the digest stands for. Returns at once. */
@@ -123,6 +117,14 @@ export class RegistryService {
     const [found] = await this.#walk.take({ limit: 1, after: null, under: tree.pathOf(tree.find(path).id) });
     if (!found) throw new PathNotFoundError(resolved.path, []);
     return toServable(found);
+  }
+
+  async #adapterUse(revision: ResolvedRevision, weight: number): Promise<AdapterUse> {
+    const [configFile, weightsFile] = await Promise.all([
+      this.#blobs.local(revision.configBlob),
+      this.#blobs.local(revision.weightsBlob),
+    ]);
+    return { digest: revision.digest, weight, rank: revision.rank, configFile, weightsFile };
   }
 
   /** A node that lies below one that is off isn't served. */

@@ -4,7 +4,7 @@ import { ulid } from 'ulid';
 import type { RequestContext } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { Database, type Transaction } from '../database/database.js';
-import { DatabaseUnavailableError, ModelNotImportedError } from '../errors.js';
+import { BlobVanishedError, DatabaseUnavailableError, ModelNotImportedError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
 import type { NodeRecord } from '../tree/records.js';
 import { AdapterReader } from './adapter-reader.js';
@@ -85,15 +85,19 @@ export class RevisionsService {
     }
   }
 
-  #check(context: RequestContext, fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
+  async #check(context: RequestContext, fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
     const { tree } = this.mirror;
     const target = pushTarget(tree, fields.path, context.caller);
     // Refused before the adapter is read; what counts is what holds when it is recorded.
     trainedOnOf(tree, target.parent, fields.trainedOn);
     const model = this.mirror.model(target.parent.modelId);
     if (!model) throw new ModelNotImportedError(fields.path, []);
+    const [configFile, weightsFile] = await Promise.all([
+      this.blobs.local(files.config),
+      this.blobs.local(files.weights),
+    ]);
     return this.reader.read({
-      files: { configFile: this.blobs.path(files.config), weightsFile: this.blobs.path(files.weights) },
+      files: { configFile, weightsFile },
       base: { config: model.config, origins: [...model.origins], folder: model.folder },
     });
   }
@@ -113,6 +117,7 @@ export class RevisionsService {
       (one) => one.digest === facts.digest && one.trainedOnId === (trainedOn.revision?.id ?? null),
     );
     if (same && target.node) return this.#unchanged(transaction, same.id, target.node);
+    await this.#assertStored(files);
 
     const node = target.node ?? (await this.#createNode(transaction, target));
     const number = (before.at(-1)?.number ?? 0) + 1;
@@ -146,6 +151,12 @@ export class RevisionsService {
       change: { nodes: [toNodeRecord(served)], revisions: [toRevisionRecord(row)] },
       audit: [{ ...entry, after: { number, digest: facts.digest, trainedOn: trainedOn.revision?.number ?? null } }],
     };
+  }
+
+  /** Deletions wait for this transaction, and find its revision afterwards. */
+  async #assertStored(files: AdapterBlobs): Promise<void> {
+    const stored = await Promise.all([this.blobs.has(files.config), this.blobs.has(files.weights)]);
+    if (stored.includes(false)) throw new BlobVanishedError('the adapter');
   }
 
   async #createNode(transaction: Transaction, { parent, name }: PushTarget): Promise<NodeRecord> {

@@ -1,11 +1,13 @@
 /**
  * Blobs of pushes that aren't recorded yet. A push that fails takes its blobs back, unless another push, or a revision,
  * has the same bytes: what was in the store before is never touched, and what two pushes hold goes with the last of them.
+ * What can't be taken back now is left to garbage collection.
  */
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { Readable } from 'node:stream';
 import { explainWriteError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
+import { UnreferencedBlobs } from './unreferenced-blobs.js';
 
 interface Held {
   holders: number;
@@ -46,14 +48,16 @@ export class Staging {
 @Injectable()
 export class StagedBlobs {
   readonly #store: BlobStore;
+  readonly #unreferenced: Pick<UnreferencedBlobs, 'delete'>;
   readonly #held = new Map<string, Held>();
   /** Deleted only while nothing is being put, because that could be the same bytes again. */
   readonly #doomed = new Set<string>();
   #putting = 0;
-  #deleting: Promise<void> = Promise.resolve();
+  #deleting: Promise<unknown> = Promise.resolve();
 
-  constructor(store: BlobStore) {
+  constructor(store: BlobStore, @Inject(UnreferencedBlobs) unreferenced: Pick<UnreferencedBlobs, 'delete'>) {
     this.#store = store;
+    this.#unreferenced = unreferenced;
   }
 
   begin(): Staging {
@@ -87,9 +91,8 @@ export class StagedBlobs {
     if (this.#putting > 0 || this.#doomed.size === 0) return;
     const doomed = [...this.#doomed];
     this.#doomed.clear();
-    this.#deleting = this.#deleting.then(async () => {
-      await Promise.allSettled(doomed.map((sha256) => this.#store.delete(sha256)));
-    });
+    // A push that failed has failed for its own reason.
+    this.#deleting = this.#deleting.then(() => this.#unreferenced.delete(doomed)).catch(() => undefined);
     await this.#deleting;
   }
 

@@ -3,6 +3,7 @@
  * with the boot, the pid namespace and the time at which the process began.
  */
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
@@ -23,6 +24,32 @@ export function ownIdentity(): ProcessIdentity {
 export function isRunning(process: ProcessIdentity): boolean | null {
   if (process.host !== hostname() || process.scope !== pidScope()) return null;
   return exists(process.pid) && startOf(process.pid) === process.startedAt;
+}
+
+/** Names this process in a file's name. */
+export function ownTag(): string {
+  return tagOf(ownIdentity());
+}
+
+/** Whether the process that the tag names runs; null when nobody can tell from here, or it is no tag. */
+export function isTagRunning(tag: string): boolean | null {
+  const own = ownIdentity();
+  const [place, digits = ''] = tag.split('-');
+  if (place !== placeOf(own) || !/^\d{1,10}$/.test(digits)) return null;
+  const pid = Number(digits);
+  return exists(pid) && tagOf({ ...own, pid, startedAt: startOf(pid) }) === tag;
+}
+
+function tagOf(identity: ProcessIdentity): string {
+  return `${placeOf(identity)}-${identity.pid}-${digest(identity.startedAt ?? '')}`;
+}
+
+function placeOf({ host, scope }: ProcessIdentity): string {
+  return digest(`${host} ${scope}`);
+}
+
+function digest(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16);
 }
 
 function exists(pid: number): boolean {

@@ -66,6 +66,6 @@ export async function syncFile(file: string): Promise<void> {
   }
 }
 
-function codeOf(error: unknown): string {
+export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : '';
 }

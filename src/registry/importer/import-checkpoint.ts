@@ -17,9 +17,12 @@ import {
 import { OTHER_FILES, readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
 import { writeModelGraph } from '../../graph/model-file.js';
 import { syncFolder } from '../../storage/durable.js';
-import { copyHashed, syncFile } from './copy-file.js';
+import { sweepTemporary, temporaryName } from '../../storage/temporary.js';
+import { codeOf, copyHashed, syncFile } from './copy-file.js';
 
 const TEMPORARY = '.tmp';
+/** What systems say when a folder is renamed to where one is. */
+const OCCUPIED = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM']);
 /** Changes with the meaning of what is hashed. */
 const DIGEST_VERSION = 'espalier base 1';
 
@@ -54,7 +57,7 @@ export async function importCheckpoint(
   // Headers and config only: what can't be served is refused before anything is copied.
   const { weightFiles, otherFiles } = await readCheckpoint(source);
   await mkdir(models, { recursive: true, mode: 0o700 });
-  const temporary = join(models, `${process.pid}-${Date.now()}${TEMPORARY}`);
+  const temporary = join(models, temporaryName());
   try {
     await mkdir(temporary, { mode: 0o700 });
     const files: HashedFile[] = [];
@@ -69,14 +72,14 @@ export async function importCheckpoint(
     // Read again: the copy is what will be served, whatever happened to the source meanwhile.
     const { origins } = await readCheckpoint(source);
     const checkpoint = { ...(await readCheckpoint(temporary)), folder: place, origins };
-    const placed = !(await isIntact(place));
+    let placed = !(await isIntact(place));
     if (placed) {
       const graph = await writeModelGraph(temporary, checkpoint.config, checkpoint.tensors);
       await syncFile(graph);
       await writeFileStamps(temporary, files);
       await syncFile(join(temporary, STAMPS_FILE));
       await syncFolder(temporary);
-      await replace(place, temporary);
+      placed = await replace(place, temporary);
       await syncFolder(models);
     }
     return { digest, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), checkpoint, placed };
@@ -87,12 +90,10 @@ export async function importCheckpoint(
   }
 }
 
-/** Removes what a crash left behind. */
+/** Removes what a crash left behind. Other instances may be making theirs in the same folder. */
 export async function sweepModels(models: string): Promise<void> {
   await mkdir(models, { recursive: true, mode: 0o700 });
-  for (const name of await readdir(models)) {
-    if (name.endsWith(TEMPORARY)) await rm(join(models, name), { recursive: true, force: true });
-  }
+  await sweepTemporary(models);
 }
 
 function baseDigest(files: readonly HashedFile[]): string {
@@ -103,7 +104,7 @@ function baseDigest(files: readonly HashedFile[]): string {
 }
 
 /** The same files were imported before, and still are what they were. */
-async function isIntact(folder: string): Promise<boolean> {
+export async function isIntact(folder: string): Promise<boolean> {
   try {
     await access(join(folder, STAMPS_FILE));
     await checkFileStamps(folder);
@@ -114,14 +115,24 @@ async function isIntact(folder: string): Promise<boolean> {
   }
 }
 
-/** Where a damaged folder is in the place, it makes way; what maps its files keeps them until it lets go. */
-async function replace(place: string, folder: string): Promise<void> {
+/**
+ * Where a damaged folder is in the place, it makes way; what maps its files keeps them until it lets go. False if another
+ * instance has put the same there meanwhile.
+ */
+async function replace(place: string, folder: string): Promise<boolean> {
   const old = `${folder}-replaced${TEMPORARY}`;
   try {
     await rename(place, old);
   } catch (error) {
     if (!isMissingFile(error)) throw error;
   }
-  await rename(folder, place);
-  await rm(old, { recursive: true, force: true });
+  try {
+    await rename(folder, place);
+    return true;
+  } catch (error) {
+    if (!OCCUPIED.has(codeOf(error)) || !(await isIntact(place))) throw error;
+    return false;
+  } finally {
+    await rm(old, { recursive: true, force: true });
+  }
 }
