@@ -4,12 +4,15 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config.js';
-import { ShuttingDownError } from '../errors.js';
+import { RequestTimeoutError, ShuttingDownError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { watchPace } from './body-pace.js';
+import { answerClientError } from './client-errors.js';
 import { errorBody } from './error-body.js';
 import { parseJsonBody } from './json-body.js';
 import { asEspalierError, path } from './known-errors.js';
 import type { Lifecycle } from './lifecycle.js';
+import { setSecurityHeaders } from './security-headers.js';
 
 /** Escapes can make JSON several times as long as the text in it. */
 const JSON_BYTES_PER_PROMPT_BYTE = 4;
@@ -17,6 +20,9 @@ const JSON_BYTES_BESIDE_PROMPT = 64 * 1024;
 
 /** A route's path may hold a whole tree path: 33 names of 64 characters, and between them slashes, percent-encoded. */
 const MAX_PARAM_LENGTH = 4_096;
+
+/** How often connections are looked at whose headers aren't complete. */
+const MAX_LOOK_MS = 5_000;
 
 const REQUEST_ID = /^[\w.:-]{1,128}$/;
 
@@ -26,12 +32,17 @@ export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecyc
     // What the router refuses, a malformed URL for example, reaches no hook and no filter.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       const shape = asEspalierError(error, request).toShape();
+      setSecurityHeaders(request.raw, reply.raw);
       void reply.header('x-request-id', request.id).status(shape.status).send(errorBody(shape));
     },
     bodyLimit: config.tokenizer.maxPromptBytes * JSON_BYTES_PER_PROMPT_BYTE + JSON_BYTES_BESIDE_PROMPT,
     routerOptions: { maxParamLength: MAX_PARAM_LENGTH },
     // Requests that come in while the server closes get our own 503.
     return503OnClosing: false,
+    http: { headersTimeout: config.stallMs, connectionsCheckingInterval: Math.min(config.stallMs, MAX_LOOK_MS) },
+    // Not Fastify's timeouts, which count from a request's first byte or look for silence: they would cut uploads that
+    // take long, and answers that a model thinks about for long.
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, config.stallMs),
     // Uploads are streamed to the blob store, which counts the bytes too.
     multipart: { limits: { fields: 16, fieldSize: 64 * 1024, files: 4, fileSize: config.maxUploadBytes } },
   });
@@ -47,12 +58,21 @@ export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecyc
   fastify.addHook('onRequest', (request, reply, done) => {
     // On the raw response, so that streams which write to it themselves carry it too.
     reply.raw.setHeader('x-request-id', request.id);
+    setSecurityHeaders(request.raw, reply.raw);
     if (lifecycle.stopping && !path(request).startsWith('/health/')) {
       reply.raw.setHeader('connection', 'close');
       done(new ShuttingDownError());
       return;
     }
     done();
+  });
+  const late = new RequestTimeoutError(config.stallMs);
+  fastify.addHook('preParsing', (request, reply, payload, done) => {
+    watchPace(request.raw, config.stallMs, () => {
+      if (reply.sent) request.raw.destroy();
+      else void reply.header('connection', 'close').status(late.status).send(errorBody(late));
+    });
+    done(null, payload);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     logRequest(logger, request, reply.statusCode, reply.elapsedTime);
