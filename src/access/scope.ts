@@ -2,13 +2,9 @@
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { SubtreeKeyError } from '../errors.js';
+import type { Scope } from './scopes.js';
 
-/**
- * `infer` generates and scores; `read` and `write` are for the registry; `promote` decides what is served (heads,
- * protected aliases, recalls); `metrics` reads /metrics; `admin` may do all. `write` and `promote` include `read`.
- */
-export const ALL_SCOPES = ['infer', 'read', 'write', 'promote', 'metrics', 'admin'] as const;
-export type Scope = (typeof ALL_SCOPES)[number];
+export type { Scope } from './scopes.js';
 
 /** Who sent a request. */
 export interface Caller {

@@ -1,6 +1,6 @@
 /** An API key as those see it who manage keys. The key itself is shown once, where it is made. */
 import { z } from 'zod';
-import { ALL_SCOPES } from '../../access/scope.js';
+import { ALL_SCOPES } from '../../access/scopes.js';
 import { plainText } from '../../http/plain-text.js';
 import { pageQuery } from '../dto/page.js';
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { hashOf, newKey, prefixOf } from '../../../src/access/api-key.js';
-import { ALL_SCOPES, mayUse, type Scope } from '../../../src/access/scope.js';
+import { mayUse } from '../../../src/access/scope.js';
+import { ALL_SCOPES, type Scope } from '../../../src/access/scopes.js';
 
 describe('keys', () => {
   it('have a prefix that finds them and a hash that proves them', () => {
