@@ -7,18 +7,21 @@ import { ApiError, ConnectionError } from './api-error.js';
 import type { Connection } from './connection.js';
 import { counted, encoded, type OnBytes } from './counted.js';
 
+const NOT_MODIFIED = 304;
+
 export interface SendOptions {
   /** Sent as JSON; a form as it is. */
   body?: unknown;
   /** The version that the caller saw: the service refuses where another one changed it since. */
   ifVersion?: number;
-  accept?: string;
+  headers?: Readonly<Record<string, string>>;
   /** Told of the bytes of the body as they leave. */
   onSent?: OnBytes;
 }
 
 export interface Answer {
   status: number;
+  etag: string | null;
   /** How many will come; null where the service doesn't say. */
   bytes: number | null;
   body: AsyncIterable<Uint8Array>;
@@ -75,8 +78,13 @@ export class ApiClient {
   /** What isn't JSON, as it arrives: events, files, lines. */
   async read(method: Dispatcher.HttpMethod, path: string, options: SendOptions = {}): Promise<Answer> {
     const { statusCode, headers, body } = await this.#send(method, path, options);
-    const length = headers['content-length'];
-    return { status: statusCode, bytes: length === undefined ? null : Number(length), body: this.#chunks(body) };
+    const { 'content-length': length, etag } = headers;
+    return {
+      status: statusCode,
+      etag: typeof etag === 'string' ? etag : null,
+      bytes: length === undefined ? null : Number(length),
+      body: this.#chunks(body),
+    };
   }
 
   async #json<T>(method: Dispatcher.HttpMethod, path: string, schema: z.ZodType<T>, options: SendOptions): Promise<T> {
@@ -94,10 +102,9 @@ export class ApiClient {
 
   async #send(method: Dispatcher.HttpMethod, path: string, options: SendOptions): Promise<Dispatcher.ResponseData> {
     const { url, key } = this.#connection;
-    const { body, ifVersion, accept, onSent } = options;
-    const headers: Record<string, string> = { authorization: `Bearer ${key}` };
+    const { body, ifVersion, onSent } = options;
+    const headers: Record<string, string> = { ...options.headers, authorization: `Bearer ${key}` };
     if (ifVersion !== undefined) headers['if-match'] = `"${ifVersion}"`;
-    if (accept !== undefined) headers['accept'] = accept;
     let sent: string | Readable | undefined;
     if (body instanceof FormData) {
       const form = encoded(body);
@@ -111,7 +118,7 @@ export class ApiClient {
     const answer = await this.#unbroken(
       request(url + path, { method, headers, body: sent, signal: this.#signal, dispatcher: this.#agent }),
     );
-    if (answer.statusCode < 300) return answer;
+    if (answer.statusCode < 300 || answer.statusCode === NOT_MODIFIED) return answer;
     const text = await this.#unbroken(answer.body.text());
     throw (
       ApiError.from(tryJson(text), answer.statusCode) ??

@@ -9,7 +9,7 @@
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
-import { UnreadableError, UsageError } from './errors.js';
+import { isMissing, UnreadableError, UsageError } from './errors.js';
 import { absolute } from './home.js';
 
 export const DEFAULT_PROFILE = 'default';
@@ -103,8 +103,4 @@ function readableByOthers(file: string, { key, profiles }: Contents): string[] {
   // Windows has no such bits: they read as 0o666 there.
   if (!holdsKey || process.platform === 'win32' || (statSync(file).mode & 0o077) === 0) return [];
   return [`${file} holds a key and can be read by others: chmod 600 ${file}`];
-}
-
-function isMissing(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
 }

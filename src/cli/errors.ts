@@ -22,6 +22,26 @@ export class UnreadableError extends UsageError {
   }
 }
 
+/** Something that would be overwritten. */
+export class FileInTheWayError extends UsageError {
+  constructor(file: string) {
+    super(`${file} is there already, with other content. --force replaces it.`);
+  }
+}
+
+/** A download that arrived whole and isn't what it should be. */
+export class WrongBytesError extends Error {
+  override readonly name = 'WrongBytesError';
+
+  constructor(file: string) {
+    super(`${file} arrived with other bytes than the service has. It was thrown away: try again.`);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT';
+}
+
 /** Ctrl-C. */
 export class CancelledError extends Error {
   override readonly name = 'CancelledError';

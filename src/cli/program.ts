@@ -3,8 +3,10 @@ import { Command } from 'commander';
 import { createRequire } from 'node:module';
 import { addCompletion } from './commands/completion.js';
 import { addConfig } from './commands/config.js';
+import { addKeys } from './commands/keys.js';
 import { addModels } from './commands/models.js';
 import { addNodes } from './commands/nodes.js';
+import { addPull } from './commands/pull.js';
 import { addPush } from './commands/push.js';
 import { addResolve } from './commands/resolve.js';
 import { addRevisions } from './commands/revisions.js';
@@ -20,8 +22,9 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
   ['Serving:', addServe, addRun, addScore],
   ['Looking:', addTree, addResolve],
-  ['Adapters:', addPush, addRevisions],
+  ['Adapters:', addPush, addPull, addRevisions],
   ['Trees:', addModels, addNodes],
+  ['Administration:', addKeys],
   ['This command line:', addConfig, addCompletion],
 ];
 

@@ -1,7 +1,7 @@
 /** What went wrong, on stderr: one line for people, one JSON value with `--json`. */
 import { CommanderError } from 'commander';
 import { ApiError } from './api-error.js';
-import { CancelledError, NoKeyError, UsageError } from './errors.js';
+import { CancelledError, NoKeyError, UsageError, WrongBytesError } from './errors.js';
 import { harmless, wantsColour } from './terminal.js';
 import { styleText } from 'node:util';
 
@@ -36,6 +36,7 @@ function described(error: unknown): Record<string, unknown> {
 function codeOf(error: unknown): string {
   if (error instanceof CommanderError || error instanceof UsageError) return 'usage';
   if (error instanceof NoKeyError) return 'no_key';
+  if (error instanceof WrongBytesError) return 'wrong_bytes';
   return error instanceof CancelledError ? 'cancelled' : 'client';
 }
 

@@ -1,6 +1,7 @@
 /** What every command starts from: the global flags, a connection for the scope that it needs, and the terminal. */
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { ApiClient } from './api-client.js';
+import { wholeNumber } from './arguments.js';
 import { connect, type ConnectionFlags, type KeyKind } from './connection.js';
 import { interrupted } from './interrupt.js';
 import { terminal, type Terminal, type TerminalFlags } from './terminal.js';
@@ -18,6 +19,11 @@ export function session(command: Command, kind: KeyKind = 'admin'): Session {
   const connection = connect(flags, kind);
   connection.warnings.forEach(to.warn);
   return { api: new ApiClient(connection, interrupted()), terminal: to };
+}
+
+/** For whoever must not overwrite what somebody else changed meanwhile. */
+export function ifVersion(): Option {
+  return new Option('--if-version <n>', 'only if nobody has changed it since this version').argParser(wholeNumber(0));
 }
 
 /** The route of a node that is named by its id or its path. */
