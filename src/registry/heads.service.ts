@@ -6,11 +6,10 @@ import { NothingToRollBackError, RevisionNotFoundError, RevisionRecalledError } 
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { NodeDto } from './dto/node.dto.js';
 import type { Promote } from './dto/revision.dto.js';
+import { previousHead, recordHead, type HeadReason } from './head-moves.js';
 import { NodeChanges, type NodeChange } from './node-changes.js';
 import { findRevision } from './revision-lookup.js';
 import { TreeMirror } from './tree-mirror.js';
-
-export type HeadReason = 'first' | 'promote' | 'rollback' | 'recall';
 
 @Injectable()
 export class HeadsService {
@@ -34,7 +33,7 @@ export class HeadsService {
         throw new RevisionNotFoundError(path, reference, numbers);
       }
       if (revision.recalled) throw new RevisionRecalledError(path, revision.number);
-      return this.#setHead(transaction, node, revision, 'promote');
+      return this.#setHead(context, transaction, node, revision, 'promote');
     });
   }
 
@@ -43,7 +42,7 @@ export class HeadsService {
     return this.changes.change(context, idOrPath, expectedVersion, async (node, path, transaction) => {
       const previous = await this.previousHead(transaction, node.id);
       if (!previous) throw new NothingToRollBackError(path);
-      return this.#setHead(transaction, node, previous, 'rollback');
+      return this.#setHead(context, transaction, node, previous, 'rollback');
     });
   }
 
@@ -60,13 +59,14 @@ export class HeadsService {
   }
 
   async #setHead(
+    context: RequestContext,
     transaction: Transaction,
     node: NodeRecord,
     head: RevisionRecord,
     reason: HeadReason,
   ): Promise<NodeChange | null> {
     if (node.headId === head.id) return null;
-    await transaction.headChange.create({ data: { nodeId: node.id, revisionId: head.id, reason } });
+    await recordHead(transaction, context, { nodeId: node.id, revisionId: head.id, reason });
     const before = node.headId === null ? undefined : this.mirror.tree.revision(node.headId);
     return {
       action: `head.${reason}`,
@@ -75,20 +75,4 @@ export class HeadsService {
       after: { head: head.number },
     };
   }
-}
-
-/** Promotions stack up, and a rollback takes the topmost away; what `isServable` refuses was recalled, and is passed over. */
-export function previousHead(
-  history: readonly { revisionId: string; reason: string }[],
-  isServable: (revisionId: string) => boolean = () => true,
-): string | null {
-  const stack: string[] = [];
-  for (const { revisionId, reason } of history) {
-    if (reason !== 'rollback') stack.push(revisionId);
-    else
-      do stack.pop();
-      while (stack.length > 0 && stack.at(-1) !== revisionId);
-  }
-  const head = stack.at(-1);
-  return stack.findLast((id, i) => i < stack.length - 1 && id !== head && isServable(id)) ?? null;
 }

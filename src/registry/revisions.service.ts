@@ -18,6 +18,7 @@ import {
   type PushUpload,
   type RevisionDto,
 } from './dto/revision.dto.js';
+import { recordHead } from './head-moves.js';
 import { findNode } from './node-lookup.js';
 import { pushTarget, trainedOnOf, type PushTarget } from './push-target.js';
 import { toNodeRecord, toRevisionRecord } from './records-of-rows.js';
@@ -138,9 +139,9 @@ export class RevisionsService {
       },
       include: revisionRelations,
     });
-    const isFirst = node.headId === null;
-    if (isFirst)
-      await transaction.headChange.create({ data: { nodeId: node.id, revisionId: row.id, reason: 'first' } });
+    // Where a recall left the node without a head, what is served next is for those to say who may promote.
+    const isFirst = before.length === 0;
+    if (isFirst) await recordHead(transaction, context, { nodeId: node.id, revisionId: row.id, reason: 'first' });
     const served = await transaction.node.update({
       where: { id: node.id },
       data: { detached: false, version: { increment: 1 }, ...(isFirst ? { headId: row.id } : {}) },

@@ -57,6 +57,10 @@ export const revisionSchema = z.object({
   warnings: z.array(z.string()),
   /** It is what the node serves by default. */
   isHead: z.boolean(),
+  /** Out of service; `fallback` is the number of the revision that stands in for it, null where none does. */
+  recalled: z
+    .object({ at: z.iso.datetime(), reason: z.string().nullable(), fallback: z.number().nullable() })
+    .nullable(),
   createdAt: z.iso.datetime(),
 });
 export type RevisionDto = z.infer<typeof revisionSchema>;
@@ -78,11 +82,17 @@ export interface RevisionRow {
   message: string | null;
   warnings: string[];
   createdAt: Date;
+  recalledAt: Date | null;
+  recallReason: string | null;
   trainedOn: { id: string; number: number } | null;
+  fallback: { number: number } | null;
 }
 
 /** What a query must include for `toRevisionDto`. */
-export const revisionRelations = { trainedOn: { select: { id: true, number: true } } } as const;
+export const revisionRelations = {
+  trainedOn: { select: { id: true, number: true } },
+  fallback: { select: { number: true } },
+} as const;
 
 export function toRevisionDto(row: RevisionRow, path: string, headId: string | null): RevisionDto {
   return {
@@ -98,6 +108,11 @@ export function toRevisionDto(row: RevisionRow, path: string, headId: string | n
     message: row.message,
     warnings: row.warnings,
     isHead: row.id === headId,
+    recalled: row.recalledAt && {
+      at: row.recalledAt.toISOString(),
+      reason: row.recallReason,
+      fallback: row.fallback?.number ?? null,
+    },
     createdAt: row.createdAt.toISOString(),
   };
 }
