@@ -18,6 +18,7 @@ export const ERROR_CODES = {
     'invalid_trained_on',
     'json_too_deep',
     'kv_budget_exceeded',
+    'lineage_too_large',
     'malformed_http',
     'missing_file',
     'missing_tensor',
@@ -36,6 +37,7 @@ export const ERROR_CODES = {
   401: ['api_key_expired', 'invalid_api_key'],
   403: ['ancestor_override', 'export_forbidden', 'folder_not_allowed', 'missing_scope', 'subtree_key'],
   404: [
+    'alias_not_found',
     'api_key_not_found',
     'folder_not_found',
     'model_not_found',
@@ -65,6 +67,7 @@ export const ERROR_CODES = {
     'nothing_to_roll_back',
     'redirected_segment',
     'root_node',
+    'too_many_aliases',
     'trained_on_elsewhere',
     'tree_structure',
   ],

@@ -563,6 +563,41 @@ export class RevisionRecalledError extends EspalierError {
   }
 }
 
+export class AliasNotFoundError extends EspalierError {
+  constructor(nodePath: string, name: string, known: readonly string[]) {
+    super({
+      code: 'alias_not_found',
+      status: 404,
+      message: `"${nodePath}" has no alias "${clip(name)}". It has ${known.length === 0 ? 'none' : known.slice(0, 20).join(', ')}.`,
+      param: 'name',
+      details: { path: nodePath, alias: clip(name), aliases: known.slice(0, 20) },
+    });
+  }
+}
+
+export class TooManyAliasesError extends EspalierError {
+  constructor(nodePath: string, limit: number) {
+    super({
+      code: 'too_many_aliases',
+      status: 409,
+      message: `"${nodePath}" has ${limit} aliases, and no more are kept. Delete one first, or tag revisions instead.`,
+      details: { path: nodePath, limit },
+    });
+  }
+}
+
+export class LineageTooLargeError extends EspalierError {
+  constructor(path: string, format: string, limit: number) {
+    super({
+      code: 'lineage_too_large',
+      status: 400,
+      message: `More than ${limit} nodes lie at and below "${path}", and a lineage as ${format} holds no more. Ask for subtrees of it.`,
+      param: 'node',
+      details: { path, format, limit },
+    });
+  }
+}
+
 /** Somebody else changed it first. `current`: how it is now. */
 export class VersionConflictError extends EspalierError {
   constructor(what: string, expected: number, version: number, current: unknown) {
