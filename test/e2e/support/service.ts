@@ -25,6 +25,8 @@ export interface ServiceOptions {
   /** Imports the demo tree. */
   demo?: boolean;
   env?: Record<string, string>;
+  /** Those of another instance on the same database, which has made them. */
+  keys?: Keys;
 }
 
 export interface Keys {
@@ -131,7 +133,7 @@ export class TestService {
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.logs += text));
     this.url = await this.#serving(child);
-    this.keys = { admin: await this.#key('admin'), infer: await this.#key('infer') };
+    this.keys = this.#options.keys ?? { admin: await this.#key('admin'), infer: await this.#key('infer') };
   }
 
   /** Sends a request and reads the whole answer: JSON if it is that, else text. */
