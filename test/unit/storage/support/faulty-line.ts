@@ -5,8 +5,6 @@ import { connect, createServer, type AddressInfo, type Server, type Socket } fro
 export class FaultyLine {
   /** Bytes of answers after which the line breaks, once. */
   breakAfterBytes = Infinity;
-  /** Nothing comes through any more, and nothing is said. */
-  silent = false;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
@@ -22,10 +20,9 @@ export class FaultyLine {
         line.#sockets.add(socket);
         socket.on('error', () => undefined).on('close', () => line.#sockets.delete(socket));
       }
-      client.on('data', (bytes) => line.silent || upstream.write(bytes)).on('close', () => upstream.destroy());
+      client.on('data', (bytes) => upstream.write(bytes)).on('close', () => upstream.destroy());
       upstream.on('close', () => client.destroy());
       upstream.on('data', (bytes) => {
-        if (line.silent) return;
         line.breakAfterBytes -= bytes.length;
         if (line.breakAfterBytes > 0) client.write(bytes);
         else {
