@@ -5,14 +5,14 @@ import { RegistryModule } from '../registry/registry.module.js';
 import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
 import { CompletionsController } from './completions.controller.js';
 import { CompletionsService } from './completions.service.js';
-import { ModelsController } from './models.controller.js';
+import { ServedModelsController } from './models.controller.js';
 import { ScoreController } from './score.controller.js';
 import { ScoreService } from './score.service.js';
 import { ServedModels } from './served-models.js';
 
 @Module({
   imports: [RegistryModule, ObservabilityModule],
-  controllers: [CompletionsController, ModelsController, ScoreController],
+  controllers: [CompletionsController, ServedModelsController, ScoreController],
   providers: [
     {
       provide: TokenizerPool,

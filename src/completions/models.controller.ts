@@ -20,7 +20,7 @@ import { asModelField } from './served-models.js';
 
 @Controller('v1/models')
 @RequireScope('infer', 'read')
-export class ModelsController {
+export class ServedModelsController {
   readonly #registry: RegistryService;
 
   constructor(registry: RegistryService) {

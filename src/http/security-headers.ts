@@ -9,6 +9,8 @@ const setHeaders = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   // Clients in browsers are let in, or not, by ESPALIER_CORS_ORIGINS.
   crossOriginResourcePolicy: { policy: 'cross-origin' },
+  // Whether the host's other names speak HTTPS, whoever ends TLS before the service knows.
+  strictTransportSecurity: { includeSubDomains: false },
   referrerPolicy: { policy: 'no-referrer' },
 });
 

@@ -2,7 +2,7 @@
 import { Components, type JsonSchema } from './components.js';
 import { errorResponses } from './errors.js';
 import { HEADERS } from './headers.js';
-import { addAnswers, operationOf, templateOf } from './operation.js';
+import { addAnswers, operationOf, tagOf, templateOf } from './operation.js';
 import type { Route } from './route.js';
 
 export interface Document extends JsonSchema {
@@ -35,6 +35,7 @@ export function buildDocument(routes: readonly Route[], version: string): Docume
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: '/' }],
+    tags: [...new Set(['OpenAI', ...routes.map(tagOf).sort()])].map((name) => ({ name })),
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(components.schemas).sort(([a], [b]) => (a < b ? -1 : 1))),

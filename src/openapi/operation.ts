@@ -21,15 +21,24 @@ export function templateOf({ path, answers }: Route): string {
   return path.replaceAll(/:(\w+)/g, '{$1}').replace(WILDCARD, (_, name: string) => `{${answers?.wildcard ?? name}}`);
 }
 
+/** OpenAI's surface is one chapter, and so is each controller beside it. */
+export function tagOf({ path, controller }: Route): string {
+  return path.startsWith('/v1/') ? 'OpenAI' : subjectOf(controller).replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ');
+}
+
+function subjectOf(controller: string): string {
+  return controller.replace(/Controller$/, '');
+}
+
 export function operationOf(route: Route, components: Components): JsonSchema {
   const { answers, scopes } = route;
-  const subject = route.controller.replace(/Controller$/, '');
+  const subject = subjectOf(route.controller);
   const body = requestBody(route, components);
   return {
     operationId: `${subject.charAt(0).toLowerCase()}${subject.slice(1)}.${route.handler}`,
     summary: answers?.summary,
     ...(scopes === null ? {} : { description: `Needs a key of scope ${scopes.map((s) => `\`${s}\``).join(' or ')}.` }),
-    tags: [subject.replaceAll(/(?<=[a-z])(?=[A-Z])/g, ' ')],
+    tags: [tagOf(route)],
     // Each by itself is enough.
     security: (scopes ?? []).map((scope) => ({ key: [scope] })),
     parameters: parameters(route, components),

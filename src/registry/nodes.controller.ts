@@ -2,11 +2,13 @@
 import { Body, Controller, Get, HttpCode, Param, Patch, Post, Query } from '@nestjs/common';
 import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
+import { Answers } from '../http/answers.js';
 import { IfMatch } from '../http/version-tag.js';
 import {
   createNodeBody,
   listNodesQuery,
   moveNodeBody,
+  nodeSchema,
   updateNodeBody,
   type CreateNode,
   type ListNodes,
@@ -14,8 +16,8 @@ import {
   type NodeDto,
   type UpdateNode,
 } from './dto/node.dto.js';
-import { pageQuery, type Page, type PageQuery } from './dto/page.js';
-import { promoteBody, type Promote, type RevisionDto } from './dto/revision.dto.js';
+import { pageQuery, pageSchema, type Page, type PageQuery } from './dto/page.js';
+import { promoteBody, revisionSchema, type Promote, type RevisionDto } from './dto/revision.dto.js';
 import { HeadsService } from './heads.service.js';
 import { NodesService } from './nodes.service.js';
 import { RevisionsService } from './revisions.service.js';
@@ -30,12 +32,14 @@ export class NodesController {
 
   @Post()
   @RequireScope('write')
+  @Answers('Makes a node without a revision, which contributes nothing yet.', { 201: nodeSchema })
   create(@Context() context: RequestContext, @Body({ schema: createNodeBody }) body: CreateNode): Promise<NodeDto> {
     return this.nodes.create(context, body);
   }
 
   @Get()
   @RequireScope('read')
+  @Answers('Lists nodes, of all trees or of one subtree.', { 200: pageSchema(nodeSchema) })
   list(
     @Context() context: RequestContext,
     @Query({ schema: listNodesQuery }) query: ListNodes,
@@ -45,12 +49,14 @@ export class NodesController {
 
   @Get(':node')
   @RequireScope('read')
+  @Answers('Shows a node.', { 200: nodeSchema })
   get(@Context() context: RequestContext, @Param('node') node: string): Promise<NodeDto> {
     return this.nodes.get(context, node);
   }
 
   @Patch(':node')
   @RequireScope('write')
+  @Answers('Changes a node.', { 200: nodeSchema })
   update(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -63,6 +69,7 @@ export class NodesController {
   @Post(':node/move')
   @HttpCode(200)
   @RequireScope('write')
+  @Answers('Moves or renames a node, with all below it.', { 200: nodeSchema })
   move(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -75,6 +82,7 @@ export class NodesController {
   @Post(':node/disable')
   @HttpCode(200)
   @RequireScope('write')
+  @Answers('Stops serving a node and all below it.', { 200: nodeSchema })
   disable(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -86,6 +94,7 @@ export class NodesController {
   @Post(':node/enable')
   @HttpCode(200)
   @RequireScope('write')
+  @Answers('Serves a disabled node again.', { 200: nodeSchema })
   enable(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -96,6 +105,7 @@ export class NodesController {
 
   @Get(':node/revisions')
   @RequireScope('read')
+  @Answers("Lists a node's revisions.", { 200: pageSchema(revisionSchema) })
   listRevisions(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -107,6 +117,7 @@ export class NodesController {
   @Post(':node/promote')
   @HttpCode(200)
   @RequireScope('promote')
+  @Answers('Makes a revision the head of its node.', { 200: nodeSchema })
   promote(
     @Context() context: RequestContext,
     @Param('node') node: string,
@@ -119,6 +130,7 @@ export class NodesController {
   @Post(':node/rollback')
   @HttpCode(200)
   @RequireScope('promote')
+  @Answers('Makes the head before this one the head again.', { 200: nodeSchema })
   rollback(
     @Context() context: RequestContext,
     @Param('node') node: string,

@@ -14,33 +14,37 @@ export const importModelBody = z.strictObject({
 export type ImportModelInput = z.input<typeof importModelBody>;
 export type ImportModel = z.output<typeof importModelBody>;
 
-export const modelSchema = z.object({
-  id: z.string(),
-  name: z.string(),
-  /** Base digest. */
-  digest: z.string(),
-  modelType: z.string(),
-  parameters: z.number(),
-  /** On disk. */
-  bytes: z.number(),
-  /** What its weights take once loaded: 4 bytes a parameter. */
-  memoryBytes: z.number(),
-  maxPositions: z.number(),
-  vocabSize: z.number(),
-  layers: z.number(),
-  hiddenSize: z.number(),
-  /** Names that adapters may give as their base without a warning. */
-  origins: z.array(z.string()),
-  warnings: z.array(z.string()),
-  rootNodeId: z.string(),
-  createdAt: z.iso.datetime(),
-});
+export const modelSchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    /** Base digest. */
+    digest: z.string(),
+    modelType: z.string(),
+    parameters: z.number(),
+    /** On disk. */
+    bytes: z.number(),
+    /** What its weights take once loaded: 4 bytes a parameter. */
+    memoryBytes: z.number(),
+    maxPositions: z.number(),
+    vocabSize: z.number(),
+    layers: z.number(),
+    hiddenSize: z.number(),
+    /** Names that adapters may give as their base without a warning. */
+    origins: z.array(z.string()),
+    warnings: z.array(z.string()),
+    rootNodeId: z.string(),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Model' });
 export type ModelDto = z.infer<typeof modelSchema>;
 
-export const importedModelSchema = modelSchema.extend({
-  /** The name already stands for exactly these files: nothing was done. */
-  unchanged: z.boolean(),
-});
+export const importedModelSchema = modelSchema
+  .extend({
+    /** The name already stands for exactly these files: nothing was done. */
+    unchanged: z.boolean(),
+  })
+  .meta({ id: 'ImportedModel' });
 export type ImportedModelDto = z.infer<typeof importedModelSchema>;
 
 /** The part of a config that is shown. */

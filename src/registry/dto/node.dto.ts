@@ -42,34 +42,36 @@ export const listNodesQuery = pageQuery.extend({
 });
 export type ListNodes = z.output<typeof listNodesQuery>;
 
-export const nodeSchema = z.object({
-  id: z.string(),
-  path: z.string(),
-  name: z.string(),
-  model: z.string(),
-  /** Path of the parent; null for the root, which is the bare base model. */
-  parent: z.string().nullable(),
-  description: z.string(),
-  tags: z.array(z.string()),
-  /** Which revision of the parent it is served with. */
-  policy: policySchema,
-  disabled: z.boolean(),
-  /** Put away, with all that is below it. */
-  archived: z.boolean(),
-  /** Moved under another parent by force, and no revision since. */
-  detached: z.boolean(),
-  /** The parent's head is no longer what its head was trained on, or that is so further up. */
-  stale: z.boolean(),
-  /** What it serves by default; null while it has no revision. */
-  head: z.object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number() }).nullable(),
-  aliases: z.array(z.object({ name: z.string(), revision: z.number(), protected: z.boolean() })),
-  revisions: z.number(),
-  children: z.number(),
-  /** Counts its changes; send it as If-Match to change only what you have seen. */
-  version: z.number(),
-  createdAt: z.iso.datetime(),
-  updatedAt: z.iso.datetime(),
-});
+export const nodeSchema = z
+  .object({
+    id: z.string(),
+    path: z.string(),
+    name: z.string(),
+    model: z.string(),
+    /** Path of the parent; null for the root, which is the bare base model. */
+    parent: z.string().nullable(),
+    description: z.string(),
+    tags: z.array(z.string()),
+    /** Which revision of the parent it is served with. */
+    policy: policySchema,
+    disabled: z.boolean(),
+    /** Put away, with all that is below it. */
+    archived: z.boolean(),
+    /** Moved under another parent by force, and no revision since. */
+    detached: z.boolean(),
+    /** The parent's head is no longer what its head was trained on, or that is so further up. */
+    stale: z.boolean(),
+    /** What it serves by default; null while it has no revision. */
+    head: z.object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number() }).nullable(),
+    aliases: z.array(z.object({ name: z.string(), revision: z.number(), protected: z.boolean() })),
+    revisions: z.number(),
+    children: z.number(),
+    /** Counts its changes; send it as If-Match to change only what you have seen. */
+    version: z.number(),
+    createdAt: z.iso.datetime(),
+    updatedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Node' });
 export type NodeDto = z.infer<typeof nodeSchema>;
 
 export interface NodeRow {

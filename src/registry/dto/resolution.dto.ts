@@ -5,47 +5,49 @@ import type { ResolvedPath, ResolvedStep } from '../../tree/resolved-path.js';
 export const resolveQuery = z.strictObject({ path: z.string().min(1).max(4096) });
 export type ResolveQuery = z.infer<typeof resolveQuery>;
 
-export const resolutionSchema = z.object({
-  /** Canonical form of what was asked for. */
-  path: z.string(),
-  /** What was asked for, where a node has moved from there. */
-  redirectedFrom: z.string().nullable(),
-  /** Path digest. */
-  digest: z.string(),
-  /** To a key that is bound to a subtree of it, a model shows its name alone. */
-  model: z.object({ id: z.string().nullable(), name: z.string(), digest: z.string().nullable() }),
-  /** Root to leaf, without the root. */
-  steps: z.array(
-    z.object({
-      /** What lies above the subtree of the key shows name and revision number alone. */
-      node: z.object({ id: z.string().nullable(), path: z.string() }),
-      weight: z.number(),
-      revision: z
-        .object({
-          id: z.string().nullable(),
-          number: z.number(),
-          digest: z.string().nullable(),
-          rank: z.number().nullable(),
-          bytes: z.number().nullable(),
-        })
-        .nullable(),
-      reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty', 'fallback']),
-      /** The reason in words. */
-      explanation: z.string(),
-      stale: z.boolean(),
-      offPin: z.boolean(),
-      /** Number of the recalled revision that would be served here. */
-      recalled: z.number().nullable(),
+export const resolutionSchema = z
+  .object({
+    /** Canonical form of what was asked for. */
+    path: z.string(),
+    /** What was asked for, where a node has moved from there. */
+    redirectedFrom: z.string().nullable(),
+    /** Path digest. */
+    digest: z.string(),
+    /** To a key that is bound to a subtree of it, a model shows its name alone. */
+    model: z.object({ id: z.string().nullable(), name: z.string(), digest: z.string().nullable() }),
+    /** Root to leaf, without the root. */
+    steps: z.array(
+      z.object({
+        /** What lies above the subtree of the key shows name and revision number alone. */
+        node: z.object({ id: z.string().nullable(), path: z.string() }),
+        weight: z.number(),
+        revision: z
+          .object({
+            id: z.string().nullable(),
+            number: z.number(),
+            digest: z.string().nullable(),
+            rank: z.number().nullable(),
+            bytes: z.number().nullable(),
+          })
+          .nullable(),
+        reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty', 'fallback']),
+        /** The reason in words. */
+        explanation: z.string(),
+        stale: z.boolean(),
+        offPin: z.boolean(),
+        /** Number of the recalled revision that would be served here. */
+        recalled: z.number().nullable(),
+      }),
+    ),
+    totals: z.object({
+      /** Steps that add something to the base. */
+      adapters: z.number(),
+      /** Rank rows that the path takes in the bank. */
+      rank: z.number(),
+      bytes: z.number(),
     }),
-  ),
-  totals: z.object({
-    /** Steps that add something to the base. */
-    adapters: z.number(),
-    /** Rank rows that the path takes in the bank. */
-    rank: z.number(),
-    bytes: z.number(),
-  }),
-});
+  })
+  .meta({ id: 'Resolution' });
 export type ResolutionDto = z.infer<typeof resolutionSchema>;
 
 const servedStepsSchema = z.array(
@@ -59,14 +61,16 @@ const servedStepsSchema = z.array(
   }),
 );
 
-export const servedPathSchema = z.object({
-  digest: z.string(),
-  /** The path as it was asked for first. */
-  path: z.string(),
-  model: z.object({ name: z.string(), digest: z.string().nullable() }),
-  steps: servedStepsSchema,
-  firstServed: z.iso.datetime(),
-});
+export const servedPathSchema = z
+  .object({
+    digest: z.string(),
+    /** The path as it was asked for first. */
+    path: z.string(),
+    model: z.object({ name: z.string(), digest: z.string().nullable() }),
+    steps: servedStepsSchema,
+    firstServed: z.iso.datetime(),
+  })
+  .meta({ id: 'ServedPath' });
 export type ServedPathDto = z.infer<typeof servedPathSchema>;
 
 /** `isShown`: whether the caller may see all of a node, or of a model. */

@@ -25,6 +25,12 @@ export type PushFolder = z.infer<typeof pushFolderBody>;
 export const pushUploadFields = z.strictObject(pushFields);
 export type PushUpload = z.infer<typeof pushUploadFields>;
 
+/** Such a form as a whole. It is never parsed as one: its files are streamed. */
+export const pushForm = pushUploadFields.extend({
+  'adapter_config.json': z.file(),
+  'adapter_model.safetensors': z.file(),
+});
+
 export const promoteBody = z.strictObject({ revision: revisionReference });
 export type Promote = z.infer<typeof promoteBody>;
 
@@ -39,36 +45,40 @@ export const targetsSchema = z.record(
   }),
 );
 
-export const revisionSchema = z.object({
-  id: z.string(),
-  nodeId: z.string(),
-  /** Path of the node. */
-  path: z.string(),
-  number: z.number(),
-  /** Revision digest: effective config and tensors. */
-  digest: z.string(),
-  /** The parent's revision that it was trained on; null where the parent had none. */
-  trainedOn: z.object({ id: z.string(), number: z.number() }).nullable(),
-  /** Largest rank over its modules. */
-  rank: z.number(),
-  bytes: z.number(),
-  targets: targetsSchema,
-  message: z.string().nullable(),
-  warnings: z.array(z.string()),
-  /** It is what the node serves by default. */
-  isHead: z.boolean(),
-  /** Out of service; `fallback` is the number of the revision that stands in for it, null where none does. */
-  recalled: z
-    .object({ at: z.iso.datetime(), reason: z.string().nullable(), fallback: z.number().nullable() })
-    .nullable(),
-  createdAt: z.iso.datetime(),
-});
+export const revisionSchema = z
+  .object({
+    id: z.string(),
+    nodeId: z.string(),
+    /** Path of the node. */
+    path: z.string(),
+    number: z.number(),
+    /** Revision digest: effective config and tensors. */
+    digest: z.string(),
+    /** The parent's revision that it was trained on; null where the parent had none. */
+    trainedOn: z.object({ id: z.string(), number: z.number() }).nullable(),
+    /** Largest rank over its modules. */
+    rank: z.number(),
+    bytes: z.number(),
+    targets: targetsSchema,
+    message: z.string().nullable(),
+    warnings: z.array(z.string()),
+    /** It is what the node serves by default. */
+    isHead: z.boolean(),
+    /** Out of service; `fallback` is the number of the revision that stands in for it, null where none does. */
+    recalled: z
+      .object({ at: z.iso.datetime(), reason: z.string().nullable(), fallback: z.number().nullable() })
+      .nullable(),
+    createdAt: z.iso.datetime(),
+  })
+  .meta({ id: 'Revision' });
 export type RevisionDto = z.infer<typeof revisionSchema>;
 
-export const pushedRevisionSchema = revisionSchema.extend({
-  /** The node already has this very revision: nothing was done. */
-  unchanged: z.boolean(),
-});
+export const pushedRevisionSchema = revisionSchema
+  .extend({
+    /** The node already has this very revision: nothing was done. */
+    unchanged: z.boolean(),
+  })
+  .meta({ id: 'PushedRevision' });
 export type PushedRevisionDto = z.infer<typeof pushedRevisionSchema>;
 
 export interface RevisionRow {
