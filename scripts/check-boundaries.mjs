@@ -35,6 +35,7 @@ const ONLY_FROM = {
   graphology: ['tree/'],
   '@electric-sql/pglite': ['database/'],
   commander: ['cli/'],
+  '@aws-sdk': ['storage/s3-'],
   '@nestjs/graphql': ['graphql/'],
   '@nestjs/apollo': ['graphql/'],
   '@apollo/server': ['graphql/'],
