@@ -8,6 +8,7 @@ import { validationPipe } from './http/validation.js';
 import { VersionTag } from './http/version-tag.js';
 import { LOGGER } from './logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
+import { OpenApiModule } from './openapi/openapi.module.js';
 import { PlatformModule, type Platform } from './platform.module.js';
 import { ExchangeModule } from './registry/exchange/exchange.module.js';
 import { RegistryModule } from './registry/registry.module.js';
@@ -24,7 +25,15 @@ export class AppModule {
   static on(platform: Platform): DynamicModule {
     return {
       module: AppModule,
-      imports: [PlatformModule.of(platform), RegistryModule, GraphqlModule, CompletionsModule, ObservabilityModule],
+      imports: [
+        PlatformModule.of(platform),
+        RegistryModule,
+        ExchangeModule,
+        GraphqlModule,
+        CompletionsModule,
+        ObservabilityModule,
+        OpenApiModule,
+      ],
     };
   }
 }
