@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { parseS3Address, type BlobLocation } from './storage/blob-location.js';
+import { isAddress, parseS3Address, type BlobLocation } from './storage/blob-location.js';
 
 /** Injection token of the `Config`. */
 export const CONFIG = Symbol('CONFIG');
@@ -168,7 +168,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
 
 function blobLocation(e: z.output<typeof environment>): BlobLocation {
   const blobs = e.ESPALIER_BLOBS ?? join(e.ESPALIER_DATA, 'blobs');
-  if (!blobs.startsWith('s3:')) return { kind: 'folder', folder: absolute(blobs) };
+  if (!isAddress(blobs)) return { kind: 'folder', folder: absolute(blobs) };
   const address = parseS3Address(blobs);
   if (typeof address === 'string') throw new ConfigError(`ESPALIER_BLOBS: ${address}.`);
   const endpoint = e.ESPALIER_S3_ENDPOINT ?? null;
