@@ -1,6 +1,6 @@
 /** How callers name a node: by id, or by a path of plain names; and which nodes a caller can see. */
 import type { Caller } from '../access/scope.js';
-import { NodeNotFoundError, PathSyntaxError } from '../errors.js';
+import { NodeArchivedError, NodeNotFoundError, PathSyntaxError } from '../errors.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import { parsePath } from '../tree/path.js';
 import type { NodeRecord } from '../tree/records.js';
@@ -25,6 +25,24 @@ export function findNode(tree: AdapterTree, idOrPath: string, viewer: Viewer): N
 /** Whether the node lies at or below the caller's subtree. */
 export function isVisible(tree: AdapterTree, { subtree }: Viewer, nodeId: string): boolean {
   return subtree === null || tree.isWithin(nodeId, subtree);
+}
+
+/** Whether it was archived, or a node above it was. */
+export function isPutAway(tree: AdapterTree, nodeId: string): boolean {
+  return archivedAbove(tree, nodeId) !== undefined;
+}
+
+/** Nothing is made, moved or pushed to where all is put away. */
+export function refuseArchived(tree: AdapterTree, nodeId: string): void {
+  const archived = archivedAbove(tree, nodeId);
+  if (archived) throw new NodeArchivedError(tree.pathOf(nodeId), tree.pathOf(archived.id));
+}
+
+/** The node itself, or the nearest above it. */
+function archivedAbove(tree: AdapterTree, nodeId: string): NodeRecord | undefined {
+  let node = tree.node(nodeId);
+  while (node && !node.archived) node = node.parentId === null ? undefined : tree.node(node.parentId);
+  return node;
 }
 
 /** The names of a path, model first. A weight or a revision says what to serve, and names no node. */

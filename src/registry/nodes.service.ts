@@ -1,4 +1,4 @@
-/** The places of a tree: made, looked up, moved, switched off and on. */
+/** The places of a tree: made, looked up, moved, switched off and on, put away. */
 import { Injectable } from '@nestjs/common';
 import { ulid } from 'ulid';
 import type { RequestContext } from '../access/request-context.js';
@@ -8,9 +8,10 @@ import type { CreateNode, ListNodes, MoveNode, NodeDto, UpdateNode } from './dto
 import { cursorKey, toPage, type Page } from './dto/page.js';
 import { affectedByMove } from './move-effects.js';
 import { NodeChanges } from './node-changes.js';
-import { findNode, plainNames } from './node-lookup.js';
+import { findNode, isPutAway, plainNames, refuseArchived } from './node-lookup.js';
 import { viewNode } from './node-view.js';
 import { NodeWalk } from './node-walk.js';
+import { moveRedirects } from './places/redirect-rows.js';
 import { toNodeRecord } from './records-of-rows.js';
 import { RegistryWrites } from './registry-writes.js';
 import { TreeMirror } from './tree-mirror.js';
@@ -33,11 +34,14 @@ export class NodesService {
   async list({ caller }: RequestContext, { under, limit, cursor, archived }: ListNodes): Promise<Page<NodeDto>> {
     const { tree } = this.mirror;
     const top = under ?? caller.subtree;
-    const start = top === null ? null : tree.pathOf(findNode(tree, top, caller).id);
+    // A key that is bound to a node which was deleted.
+    if (under === undefined && caller.subtree !== null && !tree.node(caller.subtree)) return EMPTY_PAGE;
+    const start = top === null ? null : findNode(tree, top, caller);
+    if (start && !archived && isPutAway(tree, start.id)) return EMPTY_PAGE;
     const found = await this.walk.take({
       limit: limit + 1,
       after: cursorKey(cursor, NODE_PATH),
-      under: start,
+      under: start && tree.pathOf(start.id),
       enter: (node) => archived || !node.archived,
     });
     return toPage(
@@ -50,15 +54,25 @@ export class NodesService {
 
   async create(context: RequestContext, { path, policy, description, tags }: CreateNode): Promise<NodeDto> {
     const row = await this.writes.commit(context, async (transaction) => {
+      const { tree } = this.mirror;
       const { parent, name } = this.#place(context, path);
       const { id, modelId } = parent;
       const node = { id: ulid(), modelId, parentId: id, name, policy };
-      this.mirror.tree.check({ ...EMPTY, ...node });
+      refuseArchived(tree, id);
+      tree.check({ ...EMPTY, ...node }, { within: context.caller.subtree });
       const created = await transaction.node.create({ data: { ...node, description, tags } });
       return {
         result: created,
         change: { nodes: [toNodeRecord(created)] },
-        audit: [{ action: 'node.create', nodeId: node.id, path, before: null, after: { policy, description, tags } }],
+        audit: [
+          {
+            action: 'node.create',
+            nodeId: node.id,
+            path: `${tree.pathOf(id)}/${name}`,
+            before: null,
+            after: { policy, description, tags },
+          },
+        ],
       };
     });
     return viewNode(this.mirror.tree, row);
@@ -98,29 +112,52 @@ export class NodesService {
     );
   }
 
-  /** A new name or parent. Refused where that gives anything other adapters to stand on, unless forced. */
+  /** Puts the node away with all that is below it, or takes it out again. */
+  setArchived(
+    context: RequestContext,
+    idOrPath: string,
+    archived: boolean,
+    expectedVersion?: number,
+  ): Promise<NodeDto> {
+    return this.changes.change(context, idOrPath, expectedVersion, (node) =>
+      node.archived === archived
+        ? null
+        : {
+            action: archived ? 'node.archive' : 'node.restore',
+            data: { archivedAt: archived ? new Date() : null },
+            before: { archived: !archived },
+            after: { archived },
+          },
+    );
+  }
+
+  /** A new name or parent; the old path goes on leading to it. Refused where that gives anything other adapters to stand on, unless forced. */
   move(
     context: RequestContext,
     idOrPath: string,
     { path: target, force }: MoveNode,
     expectedVersion?: number,
   ): Promise<NodeDto> {
-    return this.changes.change(context, idOrPath, expectedVersion, (node, path) => {
+    return this.changes.change(context, idOrPath, expectedVersion, async (node, path, transaction) => {
       const { tree } = this.mirror;
       if (node.parentId === null) {
         throw new RootNodeError(path, 'stays where it is. Import it again under another name');
       }
       const { parent, name } = this.#place(context, target);
-      tree.check({ ...node, parentId: parent.id, name });
-      if (parent.id === node.parentId && name === node.name) return null;
-      const affected = parent.id === node.parentId ? [] : affectedByMove(tree, node, parent);
-      if (affected.length > 0 && !force) throw new MoveChangesSumsError(path, target, affected);
+      tree.check({ ...node, parentId: parent.id, name }, { within: context.caller.subtree });
+      const isRenamed = parent.id === node.parentId;
+      if (isRenamed && name === node.name) return null;
+      if (!isRenamed) refuseArchived(tree, parent.id);
+      const now = `${tree.pathOf(parent.id)}/${name}`;
+      const affected = isRenamed ? [] : affectedByMove(tree, node, parent);
+      if (affected.length > 0 && !force) throw new MoveChangesSumsError(path, now, affected);
       const detach = affected.length > 0 ? { policy: 'follow', detached: true } : {};
       return {
         action: 'node.move',
         data: { name, parentId: parent.id, ...detach },
         before: { path, policy: node.policy, detached: node.detached },
-        after: { path: target, policy: node.policy, detached: node.detached, ...detach },
+        after: { path: now, policy: node.policy, detached: node.detached, ...detach },
+        also: { redirects: await moveRedirects(transaction, node, { parentId: parent.id, name }) },
       };
     });
   }
@@ -134,6 +171,7 @@ export class NodesService {
   }
 }
 
+const EMPTY_PAGE = { data: [], nextCursor: null };
 const EMPTY = { disabled: false, detached: false, archived: false, headId: null, version: 1 };
 
 function definedOnly<T extends object>(fields: T): Partial<T> {

@@ -1,9 +1,9 @@
 /** Where a push goes, and what its adapter stands on. */
-import { NodeArchivedError, NodeNotFoundError, RootNodeError, TrainedOnError } from '../errors.js';
+import { NodeNotFoundError, RootNodeError, TrainedOnError } from '../errors.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { RevisionReference } from './dto/revision.dto.js';
-import { findNode, isVisible, plainNames, type Viewer } from './node-lookup.js';
+import { findNode, isVisible, plainNames, refuseArchived, type Viewer } from './node-lookup.js';
 import { findRevision } from './revision-lookup.js';
 
 export interface PushTarget {
@@ -14,6 +14,16 @@ export interface PushTarget {
   node: NodeRecord | null;
 }
 
+const NEW_NODE = {
+  id: '',
+  policy: 'pinned',
+  disabled: false,
+  detached: false,
+  archived: false,
+  headId: null,
+  version: 1,
+} as const;
+
 export function pushTarget(tree: AdapterTree, path: string, viewer: Viewer): PushTarget {
   const names = plainNames(path);
   const name = names.at(-1) ?? '';
@@ -22,24 +32,14 @@ export function pushTarget(tree: AdapterTree, path: string, viewer: Viewer): Pus
   }
   const found = existing(tree, names, viewer);
   const parent = found ? parentOf(tree, found) : findNode(tree, names.slice(0, -1).join('/'), viewer);
-  const node = found ?? null;
-  const archived = [node, parent].find((one) => one?.archived);
-  if (archived) throw new NodeArchivedError(path, tree.pathOf(archived.id));
+  // The parent may have been found where it lies now, and not where it was.
+  const node = found ?? tree.child(parent.id, name)?.record ?? null;
+  refuseArchived(tree, node?.id ?? parent.id);
   if (!node) {
-    tree.check({
-      id: '',
-      modelId: parent.modelId,
-      parentId: parent.id,
-      name,
-      policy: 'pinned',
-      disabled: false,
-      detached: false,
-      archived: false,
-      headId: null,
-      version: 1,
-    });
+    const { id: parentId, modelId } = parent;
+    tree.check({ ...NEW_NODE, modelId, parentId, name }, { within: viewer.subtree });
   }
-  return { path: node ? tree.pathOf(node.id) : names.join('/'), parent, name, node };
+  return { path: `${tree.pathOf(parent.id)}/${name}`, parent, name: node?.name ?? name, node };
 }
 
 /** The node itself, if the caller can see it: its parent may lie out of sight then. */

@@ -22,6 +22,10 @@ import { NodeChanges } from './node-changes.js';
 import { NodeWalk } from './node-walk.js';
 import { NodesController } from './nodes.controller.js';
 import { NodesService } from './nodes.service.js';
+import { PlacesController } from './places/places.controller.js';
+import { RedirectsController } from './places/redirects.controller.js';
+import { RedirectsService } from './places/redirects.service.js';
+import { RemovalsService } from './places/removals.service.js';
 import { PushSources } from './push-sources.js';
 import { RegistryEvents } from './registry-events.js';
 import { RegistryService } from './registry.service.js';
@@ -35,7 +39,15 @@ import { TreeMirror } from './tree-mirror.js';
 import { UnreferencedBlobs } from './unreferenced-blobs.js';
 
 @Module({
-  controllers: [KeysController, ModelsController, NodesController, RevisionsController, ResolutionController],
+  controllers: [
+    KeysController,
+    ModelsController,
+    NodesController,
+    PlacesController,
+    RedirectsController,
+    RevisionsController,
+    ResolutionController,
+  ],
   providers: [
     AdapterReader,
     BatchReads,
@@ -52,9 +64,11 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     NodesService,
     NodeWalk,
     PushSources,
+    RedirectsService,
     RegistryEvents,
     RegistryService,
     RegistryWrites,
+    RemovalsService,
     RevisionsService,
     ServingRecord,
     StagedBlobs,
@@ -65,11 +79,14 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     BatchReads,
     ChildPages,
     HeadsService,
+    KeysService,
     ModelsService,
     NodesService,
     PushSources,
+    RedirectsService,
     RegistryEvents,
     RegistryService,
+    RemovalsService,
     RevisionsService,
     ServingRecord,
     TreeMirror,

@@ -155,8 +155,13 @@ describe('a move', () => {
     const before = await resolve('tiny/left/leaf');
     await act('tiny/left/leaf', 'move', { path: 'tiny/left/foliage' });
     expect((await resolve('tiny/left/foliage')).digest).toBe(before.digest);
-    expect((await registry.refusal('/resolve?path=tiny/left/leaf')).code).toBe('path_not_found');
-    expect(await act('tiny/left/foliage', 'move', { path: 'tiny/left/leaf' })).toMatchObject({ detached: false });
+    expect(await resolve('tiny/left/leaf')).toMatchObject({
+      path: 'tiny/left/foliage',
+      redirectedFrom: 'tiny/left/leaf',
+      digest: before.digest,
+    });
+    expect(await act('tiny/left/leaf', 'move', { path: 'tiny/left/leaf' })).toMatchObject({ detached: false });
+    expect(await resolve('tiny/left/leaf')).toMatchObject({ path: 'tiny/left/leaf', redirectedFrom: null });
   });
 
   test('under other adapters is refused, and forced it follows them until the next revision', async () => {
