@@ -37,7 +37,8 @@ export function terminal(
   return {
     json,
     colour: !json && wantsColour(env, process.stderr.isTTY),
-    animated: !silent && process.stderr.isTTY && env['TERM'] !== 'dumb' && !env['CI'],
+    // A terminal that says it has no columns, as a bare pty does, would have infinitely many lines to clear.
+    animated: !silent && process.stderr.isTTY && process.stderr.columns > 0 && env['TERM'] !== 'dumb' && !env['CI'],
     write: (text) => void process.stdout.write(text),
     note,
     warn: (text) => note(`${paintFor(process.stderr)('yellow', 'warning')} ${text}`),

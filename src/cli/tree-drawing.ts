@@ -1,4 +1,4 @@
-/** A tree of nodes with box characters: heads, what is stale, followed, disabled or detached. */
+/** A tree of nodes with box characters: heads, aliases, what is stale, followed, disabled, archived or detached. */
 import type { NodeDto } from '../registry/dto/node.dto.js';
 import { columns, type Terminal } from './terminal.js';
 
@@ -28,7 +28,9 @@ export function drawTree(nodes: readonly NodeDto[], paint: Terminal['paint']): s
 
 function facts(node: NodeDto, paint: Terminal['paint']): [head: string, rank: string, marks: string] {
   const marks = [
+    ...node.aliases.map(({ name, revision }) => paint('green', `${name}=@${revision}`)),
     node.disabled ? paint('red', 'disabled') : '',
+    node.archived ? paint('dim', 'archived') : '',
     node.stale ? paint('yellow', 'stale') : '',
     node.detached ? paint('yellow', 'detached') : '',
     node.policy === 'follow' ? 'follows its parent' : '',

@@ -16,7 +16,7 @@ export function addModels(program: Command): void {
     .option('--name <name>', "first segment of its paths; left out, the folder's name")
     .option('--link', 'hard-link the weights instead of copying them (only if nobody rewrites the folder in place)')
     .action(async (folder: string, options: { name?: string; link?: boolean }, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
+      const { api, terminal } = session(command);
       const body = { name: options.name ?? nameOf(folder), folder: resolve(folder), link: options.link === true };
       const model = await withProgress(terminal, `Importing ${body.name}`, null, () =>
         api.post('/api/v1/models', body, importedModelSchema),
@@ -33,7 +33,7 @@ export function addModels(program: Command): void {
     .command('list')
     .description('all models')
     .action(async (_options: unknown, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
+      const { api, terminal } = session(command);
       const { data } = await api.list('/api/v1/models', modelSchema);
       print(terminal, data, () => columns(data.map((model) => describe(model, terminal))) || 'No models yet.');
     });
@@ -43,7 +43,7 @@ export function addModels(program: Command): void {
     .description('one model with its origins and warnings')
     .argument('<name>')
     .action(async (name: string, _options: unknown, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
+      const { api, terminal } = session(command);
       const model = await api.get(`/api/v1/models/${encodeURIComponent(name)}`, modelSchema);
       print(terminal, model, () =>
         columns([

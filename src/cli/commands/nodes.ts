@@ -1,36 +1,60 @@
-import { Argument, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { nodeSchema, policySchema, type NodeDto } from '../../registry/dto/node.dto.js';
-import { nodeRoute, session } from '../session.js';
+import { repeated } from '../arguments.js';
+import { UsageError } from '../errors.js';
+import { drawNode } from '../node-drawing.js';
+import { ifVersion, nodeRoute, session } from '../session.js';
 import { print } from '../terminal.js';
 
 type Policy = NodeDto['policy'];
 
+interface Versioned {
+  ifVersion?: number;
+}
+
 export function addNodes(program: Command): void {
-  const nodes = program.command('nodes').description('add, move, switch off and on');
-  const policy = new Argument('<policy>', 'which revision of its parent it is served with').choices(
-    policySchema.options,
-  );
+  const nodes = program.command('nodes').description('create, describe, tag and move nodes; switch them off and on');
 
   nodes
-    .command('add')
-    .description('add a node without a revision, which contributes nothing until one is pushed')
+    .command('create')
+    .alias('add')
+    .description('make a node without a revision, which contributes nothing until one is pushed')
+    .argument('<path>')
+    .addOption(
+      new Option('--policy <policy>', 'which revision of its parent it is served with').choices(policySchema.options),
+    )
+    .option('--description <text>')
+    .option('--tag <tag>', 'several times for several', repeated)
+    .action(
+      async (path: string, options: { policy?: Policy; description?: string; tag?: string[] }, command: Command) => {
+        const { api, terminal } = session(command);
+        const { policy, description, tag } = options;
+        const node = await api.post('/api/v1/nodes', { path, policy, description, tags: tag }, nodeSchema);
+        print(terminal, node, () => `Created ${node.path}.`);
+      },
+    );
+
+  nodes
+    .command('show')
+    .description('one node with all that is known of it')
     .argument('<path>')
     .action(async (path: string, _options: unknown, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
-      const node = await api.post('/api/v1/nodes', { path }, nodeSchema);
-      print(terminal, node, () => `Added ${node.path}.`);
+      const { api, terminal } = session(command);
+      const node = await api.get(nodeRoute(path), nodeSchema);
+      print(terminal, node, () => drawNode(node, terminal.paint));
     });
 
   nodes
     .command('move')
-    .description('move a node, with all that is below it')
+    .description('move a node, with all that is below it; the old path goes on as a redirect')
     .argument('<path>', 'where it is')
     .argument('<to>', 'where it goes, its name included')
     .option('--force', 'although that changes what it and the nodes below it serve')
-    .action(async (path: string, to: string, options: { force?: boolean }, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
+    .addOption(ifVersion())
+    .action(async (path: string, to: string, options: { force?: boolean } & Versioned, command: Command) => {
+      const { api, terminal } = session(command);
       const body = { path: to, force: options.force === true };
-      const node = await api.post(nodeRoute(path, '/move'), body, nodeSchema);
+      const node = await api.post(nodeRoute(path, '/move'), body, nodeSchema, options);
       print(terminal, node, () => `${path} is ${node.path} now${node.detached ? ', detached: push it again' : ''}.`);
     });
 
@@ -38,27 +62,63 @@ export function addNodes(program: Command): void {
     .command('policy')
     .description('serve a node with its pinned parent, or let it follow the head of its parent')
     .argument('<path>')
-    .addArgument(policy)
-    .action(async (path: string, chosen: Policy, _options: unknown, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
-      const node = await api.patch(nodeRoute(path), { policy: chosen }, nodeSchema);
+    .addArgument(new Argument('<policy>').choices(policySchema.options))
+    .addOption(ifVersion())
+    .action(async (path: string, policy: Policy, options: Versioned, command: Command) => {
+      const { api, terminal } = session(command);
+      const node = await api.patch(nodeRoute(path), { policy }, nodeSchema, options);
       print(terminal, node, () =>
         node.policy === 'follow' ? `${node.path} follows the head of its parent.` : `${node.path} is pinned.`,
       );
     });
 
-  for (const [verb, done] of [
-    ['disable', 'disabled, with all that is below it'],
-    ['enable', 'enabled'],
-  ] as const) {
+  nodes
+    .command('describe')
+    .description('say what a node is for')
+    .argument('<path>')
+    .argument('<text>')
+    .addOption(ifVersion())
+    .action(async (path: string, description: string, options: Versioned, command: Command) => {
+      const { api, terminal } = session(command);
+      const node = await api.patch(nodeRoute(path), { description }, nodeSchema, options);
+      print(terminal, node, () => `Described ${node.path}.`);
+    });
+
+  nodes
+    .command('tag')
+    .description('give a node tags, or take them away with --remove')
+    .argument('<path>')
+    .argument('[tags...]', 'added to those that it has')
+    .option('--remove <tag>', 'several times for several', repeated)
+    .addOption(ifVersion())
+    .action(async (path: string, added: string[], options: { remove?: string[] } & Versioned, command: Command) => {
+      const { remove = [] } = options;
+      if (added.length + remove.length === 0) throw new UsageError('Name tags to add, or some to --remove.');
+      const { api, terminal } = session(command);
+      const { tags, version } = await api.get(nodeRoute(path), nodeSchema);
+      const next = [...tags, ...added].filter((tag) => !remove.includes(tag));
+      // Nobody else's tags get lost: the change holds for what was read alone.
+      const expected = { ifVersion: options.ifVersion ?? version };
+      const node = await api.patch(nodeRoute(path), { tags: next }, nodeSchema, expected);
+      print(terminal, node, () => `${node.path} has ${node.tags.length === 0 ? 'no tags' : node.tags.join(', ')}.`);
+    });
+
+  const states = [
+    ['disable', 'stop serving a node and all that is below it', 'is disabled, with all that is below it'],
+    ['enable', 'serve it again', 'is enabled'],
+    ['archive', 'put a node away, with all that is below it', 'is archived, with all that is below it'],
+    ['restore', 'bring an archived node back', 'is back'],
+  ] as const;
+  for (const [verb, description, done] of states) {
     nodes
       .command(verb)
-      .description(verb === 'disable' ? 'stop serving a node and all that is below it' : 'serve it again')
+      .description(description)
       .argument('<path>')
-      .action(async (path: string, _options: unknown, command: Command) => {
-        const { api, terminal } = session(command, 'admin');
-        const node = await api.post(nodeRoute(path, `/${verb}`), undefined, nodeSchema);
-        print(terminal, node, () => `${node.path} is ${done}.`);
+      .addOption(ifVersion())
+      .action(async (path: string, options: Versioned, command: Command) => {
+        const { api, terminal } = session(command);
+        const node = await api.post(nodeRoute(path, `/${verb}`), undefined, nodeSchema, options);
+        print(terminal, node, () => `${node.path} ${done}.`);
       });
   }
 }

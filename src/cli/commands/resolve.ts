@@ -10,7 +10,7 @@ export function addResolve(program: Command): void {
     .description('explain what a path means now: which revision of each node, and why')
     .argument('<path>', 'as storyteller/french:0.8/verne@2')
     .action(async (path: string, _options: unknown, command: Command) => {
-      const { api, terminal } = session(command, 'admin');
+      const { api, terminal } = session(command);
       const resolution = await api.get(`/api/v1/resolve?path=${encodeURIComponent(path)}`, resolutionSchema);
       print(terminal, resolution, () => drawResolution(resolution, terminal.paint));
     });
