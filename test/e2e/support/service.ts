@@ -14,6 +14,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { AnswerCheck, type OpenApiDocument } from './openapi.js';
 import { createDatabase, type TestDatabase } from './postgres.js';
 
 export const REPOSITORY = dirname(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
@@ -50,11 +51,31 @@ export interface CallOptions {
   /** Default: the admin key. Null sends none. */
   key?: string | null;
   signal?: AbortSignal;
+  /** The answer isn't held against /openapi.json: for requests that are no HTTP of ours, deliberately. */
+  undescribed?: boolean;
 }
 
 export interface Exit {
   code: number | null;
   signal: NodeJS.Signals | null;
+}
+
+/** The description is the same for all services of one build, so one is enough. */
+let description: Promise<AnswerCheck> | null = null;
+
+function described(url: string): Promise<AnswerCheck> {
+  description ??= fetch(`${url}/openapi.json`)
+    .then(async (response) => new AnswerCheck((await response.json()) as OpenApiDocument))
+    .catch((error: unknown) => {
+      // A service that was about to end: the next one is asked again.
+      description = null;
+      throw error;
+    });
+  return description;
+}
+
+function methodOf({ method, json, body }: CallOptions): string {
+  return method ?? (json === undefined && body === undefined ? 'GET' : 'POST');
 }
 
 export class TestService {
@@ -133,22 +154,32 @@ export class TestService {
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.logs += text));
     this.url = await this.#serving(child);
+    await described(this.url);
     this.keys = this.#options.keys ?? { admin: await this.#key('admin'), infer: await this.#key('infer') };
   }
 
-  /** Sends a request and reads the whole answer: JSON if it is that, else text. */
+  /**
+   * Sends a request and reads the whole answer: JSON if it is that, else text. Throws where the answer isn't what the
+   * service's description of itself says.
+   */
   async call<T = Record<string, unknown>>(path: string, options: CallOptions = {}): Promise<Answer<T>> {
     const response = await this.fetch(path, options);
     const text = await response.text();
-    const isJson = response.headers.get('content-type')?.includes('json') === true;
-    return { status: response.status, headers: response.headers, body: (isJson ? JSON.parse(text) : text) as T };
+    const contentType = response.headers.get('content-type');
+    const body: unknown = contentType?.includes('json') === true ? JSON.parse(text) : text;
+    if (options.undescribed !== true) {
+      const method = methodOf(options);
+      const problem = (await described(this.url)).problem({ method, path, status: response.status, contentType, body });
+      if (problem !== null) throw new Error(`The answer isn't as /openapi.json has it: ${problem}\n${text}`);
+    }
+    return { status: response.status, headers: response.headers, body: body as T };
   }
 
   /** Sends a request; the caller reads the answer, a stream for example. */
   fetch(path: string, options: CallOptions = {}): Promise<Response> {
     const { json, key = this.keys.admin, signal } = options;
     return fetch(this.url + path, {
-      method: options.method ?? (json === undefined && options.body === undefined ? 'GET' : 'POST'),
+      method: methodOf(options),
       body: json === undefined ? options.body : JSON.stringify(json),
       headers: {
         ...(key === null ? {} : { authorization: `Bearer ${key}` }),
