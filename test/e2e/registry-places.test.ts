@@ -66,9 +66,7 @@ describe('the old path of a node that moved', () => {
 
   test('is listed where it lies', async () => {
     const all = await redirects();
-    expect(all).toEqual([
-      expect.objectContaining({ path: 'tiny/old/a/leaf', node: expect.objectContaining({ path: 'tiny/new/leaf' }) }),
-    ]);
+    expect(all.map(({ path, node }) => [path, node?.path])).toEqual([['tiny/old/a/leaf', 'tiny/new/leaf']]);
     expect(await redirects('under=tiny/old')).toEqual(all);
     expect(await redirects('under=tiny/new')).toEqual([]);
     // It stays with the node under which it lies, whatever that is called.
