@@ -3,9 +3,14 @@ import type { Config } from '../config.js';
 import type { EngineClient } from '../engine/engine-client.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
 
-/** Says which path digests an answer is served with; `GET /api/v1/paths/:digest` tells what they stand for. */
+/**
+ * Says which path digests an answer is served with; `GET /api/v1/paths/:digest` tells what they stand for. And where the
+ * paths lie now, if one was asked for by an old name.
+ */
 export function namePaths(reply: FastifyReply, paths: readonly ResolvedPath[]): void {
   void reply.header('x-espalier-path-digest', paths.map(({ digest }) => digest).join(', '));
+  if (paths.every(({ redirectedFrom }) => redirectedFrom === null)) return;
+  void reply.header('x-espalier-path', paths.map(({ path }) => path).join(', '));
 }
 
 /** How many requests the engine takes, and how many more now, by statistics that are a second old at the most. */

@@ -23,7 +23,7 @@ export class CompletionsController {
   @Answers(
     'Completes prompts on a path; with `stream: true` as server-sent events.',
     { 200: [json(completionSchema), events(completionChunkSchema)] },
-    { headers: ['x-espalier-path-digest'] },
+    { headers: ['x-espalier-path', 'x-espalier-path-digest'] },
   )
   complete(
     @Context() context: RequestContext,
@@ -38,7 +38,7 @@ export class CompletionsController {
   @Answers(
     "Answers messages by the checkpoint's own chat template; with `stream: true` as server-sent events.",
     { 200: [json(chatCompletionSchema), events(chatChunkSchema)] },
-    { headers: ['x-espalier-path-digest'] },
+    { headers: ['x-espalier-path', 'x-espalier-path-digest'] },
   )
   chat(
     @Context() context: RequestContext,

@@ -39,7 +39,11 @@ export class ServedModelsController {
 
   /** Ids hold slashes: raw, or as %2F. */
   @Get('*')
-  @Answers('Reads one of them.', { 200: modelEntrySchema }, { headers: ['x-espalier-path-digest'], wildcard: 'model' })
+  @Answers(
+    'Reads one of them.',
+    { 200: modelEntrySchema },
+    { headers: ['x-espalier-path', 'x-espalier-path-digest'], wildcard: 'model' },
+  )
   async retrieve(
     @Context() context: RequestContext,
     @Req() request: FastifyRequest,

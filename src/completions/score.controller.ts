@@ -17,7 +17,11 @@ export class ScoreController {
 
   @Post()
   @HttpCode(200)
-  @Answers('Says how likely a text is under paths.', { 200: scoreSchema }, { headers: ['x-espalier-path-digest'] })
+  @Answers(
+    'Says how likely a text is under paths.',
+    { 200: scoreSchema },
+    { headers: ['x-espalier-path', 'x-espalier-path-digest'] },
+  )
   score(
     @Context() context: RequestContext,
     @Body({ schema: scoreRequest }) body: ScoreRequest,

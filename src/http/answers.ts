@@ -17,7 +17,7 @@ export interface Content {
 export type AnswerBody = z.ZodType | Content | null | readonly (z.ZodType | Content)[];
 
 /** Headers beside those that all routes have. */
-export type AnswerHeader = 'location' | 'x-espalier-path-digest' | 'content-disposition';
+export type AnswerHeader = 'location' | 'x-espalier-path' | 'x-espalier-path-digest' | 'content-disposition';
 
 export interface AnswerOptions {
   /** Of answers that aren't errors. */

@@ -16,6 +16,7 @@ export async function allowOrigins(fastify: FastifyInstance, origins: readonly s
       'etag',
       'location',
       'retry-after',
+      'x-espalier-path',
       'x-espalier-path-digest',
       'x-ratelimit-limit-requests',
       'x-ratelimit-limit-tokens',

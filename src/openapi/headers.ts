@@ -37,6 +37,7 @@ const VERSIONED = {
 
 const DECLARED: Record<AnswerHeader, Header> = {
   location: text('Where what was made can be read.'),
+  'x-espalier-path': text('Where the paths lie now, separated by commas; given if a node has moved from its path.'),
   'x-espalier-path-digest': text('Digests of the paths that the answer was made with, separated by commas.'),
   'content-disposition': text('The name of the file.'),
 };

@@ -42,6 +42,10 @@ test('a path digest stands for the same revisions for ever', async () => {
   await tree.service.call('/api/v1/nodes/story%2Ffrench/move', { json: { path: 'story/francais' } });
   const moved = await generate('story/francais:0.5/verne');
   expect(moved.headers.get('x-espalier-path-digest')).toBe(digest);
+  expect(moved.headers.get('x-espalier-path')).toBeNull();
+  const byOldName = await generate('story/french:0.5/verne');
+  expect(byOldName.headers.get('x-espalier-path-digest')).toBe(digest);
+  expect(byOldName.headers.get('x-espalier-path')).toBe('story/francais:0.5/verne');
   await tree.service.kill9();
   await tree.service.launch();
   expect((await tree.service.call(`/api/v1/paths/${digest}`)).body).toEqual(found.body);
