@@ -939,6 +939,18 @@ export class ExportOverloadedError extends EspalierError {
   }
 }
 
+/** Comparisons that wait for their turn. */
+export class ComparisonOverloadedError extends EspalierError {
+  constructor() {
+    super({
+      code: 'overloaded',
+      status: 429,
+      message: 'Too many adapters are waiting to be compared. Try again later.',
+      retryAfterSeconds: 10,
+    });
+  }
+}
+
 /** A move that gives what is moved other ancestors' adapters. */
 export class MoveChangesSumsError extends EspalierError {
   constructor(path: string, target: string, affected: readonly string[]) {
