@@ -52,6 +52,7 @@ export const ERROR_CODES = {
   408: ['request_timeout', 'slow_reader'],
   409: [
     'api_key_revoked',
+    'blob_vanished',
     'deleted_above',
     'last_admin_key',
     'model_exists',
@@ -81,12 +82,15 @@ export const ERROR_CODES = {
   431: ['headers_too_large'],
   500: [
     'adapter_load_failed',
+    'blob_damaged',
+    'blob_missing',
     'engine_failed',
     'inference_failed',
     'internal_error',
     'model_files_changed',
     'model_load_failed',
     'non_finite_logits',
+    'storage_refused',
   ],
   502: ['engine_died'],
   503: [
@@ -96,6 +100,7 @@ export const ERROR_CODES = {
     'keys_unverified',
     'path_quarantined',
     'shutting_down',
+    'storage_unavailable',
   ],
   507: ['storage_full'],
 } as const satisfies Readonly<Record<number, readonly string[]>>;
