@@ -17,6 +17,8 @@ import { explainDatabaseError } from './unavailable.js';
 /** The client inside of a transaction: nothing else may be used there. */
 export type Transaction = Prisma.TransactionClient;
 
+const QUERIES: { emit: 'event'; level: 'query' }[] = [{ emit: 'event', level: 'query' }];
+
 const TRANSACTION = { maxWait: 5_000, timeout: 30_000 };
 /** A boot reads a million rows in one. */
 const SNAPSHOT_TIMEOUT_MS = 600_000;
@@ -28,10 +30,16 @@ export class Database {
   readonly #driver: Driver;
   #closing: Promise<void> | null = null;
 
-  constructor(driver: Driver) {
+  /** At level `trace`, the log has every statement, without its values. */
+  constructor(driver: Driver, logger: Logger) {
     this.#driver = driver;
     this.description = driver.description;
-    const plain = new PrismaClient({ adapter: driver.adapter, transactionOptions: TRANSACTION });
+    const plain = new PrismaClient({
+      adapter: driver.adapter,
+      transactionOptions: TRANSACTION,
+      log: logger.isLevelEnabled('trace') ? QUERIES : [],
+    });
+    plain.$on('query', ({ query, duration }) => logger.trace({ sql: query, ms: duration }, 'query'));
     // The extension changes no type, only what a failed query throws; Prisma types it as another client all the same.
     this.client = plain.$extends({
       query: {
@@ -52,7 +60,7 @@ export class Database {
       ? await openPostgres(config.databaseUrl, logger)
       : await openEmbedded(join(config.dataFolder, 'database'));
     if (driver.migrated.length > 0) logger.info({ migrations: driver.migrated }, 'database migrated');
-    return new Database(driver);
+    return new Database(driver, logger);
   }
 
   /** All or nothing. Keep it short: the embedded database has one connection, and everybody else waits. */

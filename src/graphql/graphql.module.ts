@@ -7,9 +7,11 @@ import { LOGGER } from '../logger.js';
 import { BatchReads } from '../registry/batch-reads.js';
 import { RegistryModule } from '../registry/registry.module.js';
 import { apolloOptions } from './apollo-options.js';
+import { KeysResolver } from './resolvers/keys.resolver.js';
 import { ModelsResolver } from './resolvers/models.resolver.js';
 import { NodeChangesResolver } from './resolvers/node-changes.resolver.js';
 import { NodesResolver } from './resolvers/nodes.resolver.js';
+import { PlacesResolver } from './resolvers/places.resolver.js';
 import { ResolutionResolver } from './resolvers/resolution.resolver.js';
 import { RevisionsResolver } from './resolvers/revisions.resolver.js';
 import { ChangeResolver, SubscriptionsResolver } from './resolvers/subscriptions.resolver.js';
@@ -29,9 +31,11 @@ import { TreePages } from './tree-pages.js';
   ],
   providers: [
     ChangeResolver,
+    KeysResolver,
     ModelsResolver,
     NodeChangesResolver,
     NodesResolver,
+    PlacesResolver,
     ResolutionResolver,
     RevisionsResolver,
     SocketServer,

@@ -34,7 +34,8 @@ export async function outcome<T extends object>(
   }
 }
 
-const UNEXPECTED = new Set([401, 403, 408, 429]);
+/** Nothing that was asked for is at fault: the key, the time, the load. */
+const UNEXPECTED = new Set([401, 408, 429]);
 
 function isExpected({ status }: EspalierError): boolean {
   return status < 500 && !UNEXPECTED.has(status);

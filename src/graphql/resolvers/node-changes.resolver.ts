@@ -10,12 +10,12 @@ import { parse } from '../connection.js';
 import { outcome, type Result } from '../outcome.js';
 
 /** Arguments of every change of a node. */
-interface Change {
+export interface NodeChange {
   node: string;
   expectedVersion?: number | null;
 }
 
-interface ChangeWithInput extends Change {
+interface ChangeWithInput extends NodeChange {
   input: unknown;
 }
 
@@ -31,53 +31,53 @@ export class NodeChangesResolver {
   @Mutation()
   @RequireScope('write')
   createNode(@Context() context: RequestContext, @Args('input') input: unknown): NodeResult {
-    return changed(() => this.nodes.create(context, parse(createNodeBody, input)));
+    return changedNode(() => this.nodes.create(context, parse(createNodeBody, input)));
   }
 
   @Mutation()
   @RequireScope('write')
   updateNode(@Context() context: RequestContext, @Args() { node, input, ...seen }: ChangeWithInput): NodeResult {
-    return changed(() => this.nodes.update(context, node, parse(updateNodeBody, input), version(seen)));
+    return changedNode(() => this.nodes.update(context, node, parse(updateNodeBody, input), versionOf(seen)));
   }
 
   @Mutation()
   @RequireScope('write')
   moveNode(@Context() context: RequestContext, @Args() { node, input, ...seen }: ChangeWithInput): NodeResult {
-    return changed(() => this.nodes.move(context, node, parse(moveNodeBody, input), version(seen)));
+    return changedNode(() => this.nodes.move(context, node, parse(moveNodeBody, input), versionOf(seen)));
   }
 
   @Mutation()
   @RequireScope('write')
-  disableNode(@Context() context: RequestContext, @Args() { node, ...seen }: Change): NodeResult {
-    return changed(() => this.nodes.setDisabled(context, node, true, version(seen)));
+  disableNode(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
+    return changedNode(() => this.nodes.setDisabled(context, node, true, versionOf(seen)));
   }
 
   @Mutation()
   @RequireScope('write')
-  enableNode(@Context() context: RequestContext, @Args() { node, ...seen }: Change): NodeResult {
-    return changed(() => this.nodes.setDisabled(context, node, false, version(seen)));
+  enableNode(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
+    return changedNode(() => this.nodes.setDisabled(context, node, false, versionOf(seen)));
   }
 
   @Mutation()
   @RequireScope('promote')
   promote(
     @Context() context: RequestContext,
-    @Args() { node, revision, ...seen }: Change & { revision: RevisionReference },
+    @Args() { node, revision, ...seen }: NodeChange & { revision: RevisionReference },
   ): NodeResult {
-    return changed(() => this.heads.promote(context, node, parse(promoteBody, { revision }), version(seen)));
+    return changedNode(() => this.heads.promote(context, node, parse(promoteBody, { revision }), versionOf(seen)));
   }
 
   @Mutation()
   @RequireScope('promote')
-  rollback(@Context() context: RequestContext, @Args() { node, ...seen }: Change): NodeResult {
-    return changed(() => this.heads.rollback(context, node, version(seen)));
+  rollback(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
+    return changedNode(() => this.heads.rollback(context, node, versionOf(seen)));
   }
 }
 
-function changed(work: () => Promise<NodeDto>): NodeResult {
+export function changedNode(work: () => Promise<NodeDto>): NodeResult {
   return outcome({ payload: 'NodePayload', changes: 'Node' }, async () => ({ node: await work() }));
 }
 
-function version({ expectedVersion }: Pick<Change, 'expectedVersion'>): number | undefined {
+export function versionOf({ expectedVersion }: Pick<NodeChange, 'expectedVersion'>): number | undefined {
   return expectedVersion ?? undefined;
 }
