@@ -10,6 +10,7 @@ import { LOGGER } from './logger.js';
 import { ObservabilityModule } from './observability/observability.module.js';
 import { OpenApiModule } from './openapi/openapi.module.js';
 import { PlatformModule, type Platform } from './platform.module.js';
+import { CompareModule } from './registry/compare/compare.module.js';
 import { ExchangeModule } from './registry/exchange/exchange.module.js';
 import { RegistryModule } from './registry/registry.module.js';
 
@@ -29,6 +30,7 @@ export class AppModule {
         PlatformModule.of(platform),
         RegistryModule,
         ExchangeModule,
+        CompareModule,
         GraphqlModule,
         CompletionsModule,
         ObservabilityModule,
