@@ -18,6 +18,7 @@ import { resolve, type ResolveOptions } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
 import { childOrRedirect } from './redirects.js';
 import { checkPlace, isWithin } from './shape.js';
+import { StaleNodes } from './stale-nodes.js';
 import { staleness, type Staleness } from './staleness.js';
 import { pathOf, StoredNode, type TreeNode, type TreeView } from './tree-node.js';
 
@@ -40,11 +41,15 @@ export class AdapterTree implements TreeView {
   readonly #modelsByName = new Map<string, ModelRecord>();
   readonly #modelsById = new Map<string, ModelRecord>();
   readonly #revisions = new Map<string, RevisionRecord>();
+  readonly #stale = new StaleNodes();
   #nextHandle = 0;
+  /** Then heads and parents come one by one, and who is stale is asked at the end. */
+  #loading = false;
 
   /** Everything at once, as it lies in the database: no order is needed, and the shape is checked at the end. */
   static load(records: TreeRecords): AdapterTree {
     const tree = new AdapterTree();
+    tree.#loading = true;
     for (const model of records.models) tree.setModel(model);
     const places: [StoredNode, string | null][] = [];
     for (const record of records.nodes) places.push([tree.#add(record), record.parentId]);
@@ -59,6 +64,8 @@ export class AdapterTree implements TreeView {
       const parent = tree.#node(parentId);
       if (parent) parent.redirects = [...parent.redirects, redirect];
     }
+    tree.#loading = false;
+    tree.#graph.forEachNode((_id, node) => tree.#stale.update(node));
     return tree;
   }
 
@@ -237,7 +244,10 @@ export class AdapterTree implements TreeView {
     }
     const record = this.#revisionToKeep(revision, node);
     node.revisions = others.toSpliced(at + 1, 0, record);
-    if (record.id === node.headId) node.head = record;
+    if (record.id === node.headId) {
+      node.head = record;
+      this.#headMoved(node);
+    }
     this.#revisions.set(record.id, record);
   }
 
@@ -280,6 +290,11 @@ export class AdapterTree implements TreeView {
 
   staleness(nodeId: string): Staleness {
     return staleness(this, nodeId);
+  }
+
+  /** Those that are stale by themselves, not only because of one above them; in no particular order. */
+  get staleNodes(): Iterable<TreeNode> & { size: number } {
+    return this.#stale;
   }
 
   // --- the graph ---
@@ -328,7 +343,15 @@ export class AdapterTree implements TreeView {
   #assign(node: StoredNode, record: NodeRecord): void {
     const modelId = this.#modelsById.get(record.modelId)?.id ?? record.modelId;
     const head = record.headId === null ? null : (this.#revisions.get(record.headId) ?? null);
+    const before = node.head;
     node.assign(record, modelId, head);
+    if (before?.id !== head?.id) this.#headMoved(node);
+  }
+
+  #headMoved(node: StoredNode): void {
+    if (this.#loading || !this.#graph.hasNode(node.id)) return;
+    this.#stale.update(node);
+    this.#graph.forEachOutNeighbor(node.id, (_id, child) => this.#stale.update(child));
   }
 
   #connect(node: StoredNode, parentId: string | null): void {
@@ -339,6 +362,7 @@ export class AdapterTree implements TreeView {
     this.#graph.addDirectedEdgeWithKey(node.id, parentId, node.id, NO_ATTRIBUTES);
     node.parent = parent;
     this.#childrenByName.add(node);
+    if (!this.#loading) this.#stale.update(node);
   }
 
   #disconnect(node: StoredNode): void {
@@ -346,6 +370,7 @@ export class AdapterTree implements TreeView {
     this.#childrenByName.delete(node);
     this.#graph.dropEdge(node.id);
     node.parent = null;
+    this.#stale.delete(node);
   }
 
   #revisionToKeep(revision: RevisionRecord, node: StoredNode): RevisionRecord {

@@ -205,10 +205,10 @@ function choose(
   return { revision: standIn(tree, pin), reason: 'fallback', offPin: true, recalled: pin.number };
 }
 
-/** A fallback may have been recalled later itself. */
-function standIn(tree: TreeView, recalled: RevisionRecord): RevisionRecord | null {
+/** What is served in place of a revision; itself where it isn't recalled. A fallback may have been recalled later too. */
+export function standIn(tree: TreeView, wanted: RevisionRecord): RevisionRecord | null {
   const seen = new Set<string>();
-  let revision: RevisionRecord | undefined = recalled;
+  let revision: RevisionRecord | undefined = wanted;
   while (revision?.recalled && !seen.has(revision.id)) {
     seen.add(revision.id);
     revision = revision.fallbackId === null ? undefined : tree.revision(revision.fallbackId);

@@ -3,6 +3,7 @@
  * served as pinned all the same.
  */
 import type { RevisionRecord } from './records.js';
+import { isStaleItself } from './stale-nodes.js';
 import { lineage, pathOf, type TreeView } from './tree-node.js';
 
 /** One node on the way from the root whose head was trained on something else than its parent's head. */
@@ -28,7 +29,7 @@ export function staleness(tree: TreeView, nodeId: string): Staleness {
   const chain: StaleLink[] = [];
   for (const at of node ? lineage(node) : []) {
     const { head, parent } = at;
-    if (!head || !parent || head.trainedOnId === (parent.head?.id ?? null)) continue;
+    if (!head || !parent || !isStaleItself(at)) continue;
     chain.push({
       nodeId: at.id,
       nodePath: pathOf(at),

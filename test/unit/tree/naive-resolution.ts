@@ -20,11 +20,13 @@ export interface NaiveStep {
 export function naiveResolve(rows: Rows, { nodeId, numbers }: Asked): NaiveStep[] | string {
   const nodes = rows.lineage(nodeId);
   if (nodes.some((node) => node.disabled)) return 'node_disabled';
-  const missing = nodes.some((node, depth) => {
-    const number = numbers[depth - 1] ?? null;
-    return depth > 0 && number !== null && numbered(rows, node, number) === undefined;
-  });
-  if (missing) return 'revision_not_found';
+  for (const [i, node] of [...nodes.slice(1).entries()].reverse()) {
+    const number = numbers[i] ?? null;
+    if (number === null) continue;
+    const revision = numbered(rows, node, number);
+    if (!revision) return 'revision_not_found';
+    if (revision.recalled) return 'revision_recalled';
+  }
 
   return nodes.slice(1).map((node, i) => ({
     nodeId: node.id,
@@ -43,16 +45,17 @@ export function naiveResolve(rows: Rows, { nodeId, numbers }: Asked): NaiveStep[
       const offPin = belowRevision !== undefined && belowRevision.trainedOnId !== id;
       return { revisionId: id, reason: 'explicit', offPin };
     }
-    if (rows.revisionsOf(node.id).length === 0) return { revisionId: null, reason: 'empty', offPin: false };
-    if (below?.policy === 'follow' || below?.detached) {
-      return { revisionId: node.headId, reason: 'follow', offPin: false };
-    }
-    if (!belowRevision) return { revisionId: node.headId, reason: 'head', offPin: false };
-    const pin = belowRevision.trainedOnId;
-    if (pin !== null && rows.revisions.get(pin)!.nodeId !== node.id) {
-      return { revisionId: node.headId, reason: 'follow', offPin: false };
-    }
-    return { revisionId: pin, reason: 'pinned', offPin: false };
+    const pin = belowRevision?.trainedOnId ?? null;
+    const isFree = below?.policy === 'follow' || below?.detached === true;
+    const head = (reason: string) => ({ revisionId: node.headId, reason, offPin: false });
+    if (node.headId === null && (isFree || pin === null)) return head('empty');
+    if (isFree) return head('follow');
+    if (!belowRevision) return head('head');
+    if (pin === null) return { revisionId: null, reason: 'pinned', offPin: false };
+    const pinned = rows.revisions.get(pin)!;
+    if (pinned.nodeId !== node.id) return head(node.headId === null ? 'empty' : 'follow');
+    if (!pinned.recalled) return { revisionId: pin, reason: 'pinned', offPin: false };
+    return { revisionId: inPlaceOf(rows, pin), reason: 'fallback', offPin: true };
   }
 
   function isStale(depth: number): boolean {
@@ -63,12 +66,27 @@ export function naiveResolve(rows: Rows, { nodeId, numbers }: Asked): NaiveStep[
   }
 }
 
+/** Those whose own head was trained on something else than their parent's head. */
+export function naiveStaleNodes(rows: Rows): string[] {
+  return [...rows.nodes.values()]
+    .filter(({ headId, parentId }) => headId !== null && parentId !== null)
+    .filter(({ headId, parentId }) => rows.revisions.get(headId!)!.trainedOnId !== rows.node(parentId!).headId)
+    .map(({ id }) => id);
+}
+
 /** Whether a node's head, or that of a node above, was trained on something else than its parent's head. */
 export function naiveStale(rows: Rows, nodeId: string): boolean {
   const { headId, parentId } = rows.node(nodeId);
   if (parentId === null) return false;
   const own = headId !== null && rows.revisions.get(headId)!.trainedOnId !== rows.node(parentId).headId;
   return own || naiveStale(rows, parentId);
+}
+
+/** Recalls come one after another, so a fallback is either in service or was recalled later: no rings. */
+function inPlaceOf(rows: Rows, revisionId: string): string | null {
+  const { recalled, fallbackId } = rows.revisions.get(revisionId)!;
+  if (!recalled) return revisionId;
+  return fallbackId === null ? null : inPlaceOf(rows, fallbackId);
 }
 
 function numbered(rows: Rows, node: NodeRecord, number: number): RevisionRecord | undefined {

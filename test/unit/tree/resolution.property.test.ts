@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { EspalierError } from '../../../src/errors.js';
 import { AdapterTree } from '../../../src/tree/adapter-tree.js';
 import { pathDigest } from '../../../src/tree/path-digest.js';
-import { naiveResolve, naiveStale, type Asked, type NaiveStep } from './naive-resolution.js';
+import { naiveResolve, naiveStale, naiveStaleNodes, type Asked, type NaiveStep } from './naive-resolution.js';
 import { refusal, Rows } from './rows.js';
 
 /** Draws are numbers that pick from what is there when the operation runs. */
@@ -25,13 +25,21 @@ const operation = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('policy' as const), at: pick, follow: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('recall' as const), at: pick, fallback: fc.option(pick) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('switch' as const), at: pick, disabled: fc.boolean() }) },
 );
 type Operation = typeof operation extends fc.Arbitrary<infer T> ? T : never;
 
 const question = fc.record({
   at: pick,
-  numbers: fc.array(fc.option(fc.integer({ min: 1, max: 4 }), { freq: 2 }), { maxLength: 12 }),
+  // Mostly none: a path of several segments would else almost always name a revision that isn't there.
+  numbers: fc.array(
+    fc.oneof({ weight: 5, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 3 }) }),
+    { maxLength: 12 },
+  ),
   thousandths: fc.array(fc.integer({ min: -4000, max: 4000 }), { minLength: 12, maxLength: 12 }),
 });
 
@@ -40,7 +48,7 @@ describe('resolution', () => {
     const seen = new Set<string>();
     fc.assert(
       fc.property(
-        fc.array(operation, { minLength: 5, maxLength: 60 }),
+        fc.array(operation, { minLength: 5, maxLength: 60, size: 'max' }),
         fc.array(question, { minLength: 5, maxLength: 10 }),
         (operations, questions) => {
           const tree = new AdapterTree();
@@ -53,6 +61,9 @@ describe('resolution', () => {
             revisions: [...rows.revisions.values()].reverse(),
           });
 
+          const stale = naiveStaleNodes(rows).sort();
+          expect([...tree.staleNodes].map(({ id }) => id).sort()).toEqual(stale);
+          expect([...reloaded.staleNodes].map(({ id }) => id).sort()).toEqual(stale);
           for (const { at, numbers, thousandths } of questions) {
             const asked = { nodeId: nth(rows.nodes, at).id, numbers };
             const text = asText(rows, asked, thousandths);
@@ -70,7 +81,17 @@ describe('resolution', () => {
     );
     // The draws reach every branch of the definition.
     expect([...seen].sort()).toEqual(
-      ['empty', 'explicit', 'follow', 'head', 'node_disabled', 'pinned', 'revision_not_found'].sort(),
+      [
+        'empty',
+        'explicit',
+        'fallback',
+        'follow',
+        'head',
+        'node_disabled',
+        'pinned',
+        'revision_not_found',
+        'revision_recalled',
+      ].sort(),
     );
   });
 
@@ -149,7 +170,7 @@ function perform(rows: Rows, step: Operation): void {
       return;
     }
     case 'promote': {
-      const revisions = rows.revisionsOf(node.id);
+      const revisions = rows.revisionsOf(node.id).filter(({ recalled }) => !recalled);
       if (revisions.length > 0) rows.change(node.id, { headId: revisions[step.to % revisions.length]!.id });
       return;
     }
@@ -165,6 +186,20 @@ function perform(rows: Rows, step: Operation): void {
       if (taken(parent.id, step.name, node.id)) expect(refusal(change)).toBe('name_taken');
       else if (isBelow) expect(refusal(change)).toBe('node_cycle');
       else if (rows.lineage(parent.id).length <= 10) change();
+      return;
+    }
+    case 'recall': {
+      // Of what others stand on, mostly: that is where a recall is felt.
+      const all = [...rows.revisions.values()];
+      const pinned = all.filter(({ id, recalled }) => !recalled && all.some(({ trainedOnId }) => trainedOnId === id));
+      const candidates = pinned.length > 0 ? pinned : all.filter(({ recalled }) => !recalled);
+      const revision = candidates[step.at % (candidates.length || 1)];
+      if (!revision) return;
+      const others = rows.revisionsOf(revision.nodeId).filter(({ id, recalled }) => !recalled && id !== revision.id);
+      rows.recall(
+        revision.id,
+        step.fallback === null ? null : (others[step.fallback % (others.length || 1)]?.id ?? null),
+      );
       return;
     }
     case 'policy':

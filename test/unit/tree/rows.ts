@@ -75,8 +75,16 @@ export class Rows {
     };
     for (const tree of this.#trees) tree.setRevision(revision);
     this.revisions.set(revision.id, revision);
-    this.change(nodeId, { headId: node.headId ?? revision.id, detached: false });
+    this.change(nodeId, { headId: revision.number === 1 ? revision.id : node.headId, detached: false });
     return revision;
+  }
+
+  /** Out of service; as head it gives way to its fallback. */
+  recall(id: string, fallbackId: string | null): void {
+    const revision = { ...this.revisions.get(id)!, recalled: true, fallbackId };
+    for (const tree of this.#trees) tree.setRevision(revision);
+    this.revisions.set(id, revision);
+    if (this.node(revision.nodeId).headId === id) this.change(revision.nodeId, { headId: fallbackId });
   }
 
   node(id: string): NodeRecord {
