@@ -40,6 +40,11 @@ export class MeasuredService {
     return new MeasuredService(child, url, key);
   }
 
+  get pid(): number {
+    // It runs: it has told its address.
+    return this.#child.pid ?? 0;
+  }
+
   fetch(path: string, json?: object): Promise<Response> {
     return fetch(this.url + path, {
       method: json === undefined ? 'GET' : 'POST',
