@@ -1,7 +1,7 @@
 /** Lists as Relay knows them: edges with a cursor each, and where the page lies. */
 import { z } from 'zod';
 import { invalidRequest } from '../http/validation.js';
-import { MAX_PAGE_SIZE, type Page, type PageQuery } from '../registry/dto/page.js';
+import { cursorsOf, MAX_PAGE_SIZE, type Page, type PageQuery } from '../registry/dto/page.js';
 
 export const DEFAULT_PAGE_SIZE = 20;
 
@@ -44,15 +44,12 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data;
 }
 
-/** A page of a list that goes forward. `key`: what the list's cursors stand for. */
-export function toConnection<T>(
-  { data, nextCursor }: Page<T>,
-  { cursor }: PageQuery,
-  key: (entry: T) => string,
-): Connection<T> {
+/** A page of a list that goes forward, as its service gave it. */
+export function toConnection<T>(page: Page<T>, { cursor }: PageQuery): Connection<T> {
+  const cursors = cursorsOf(page);
   return framed(
-    data.map((node) => ({ node, cursor: toCursor(key(node)) })),
-    { hasNextPage: nextCursor !== null, hasPreviousPage: cursor !== undefined },
+    page.data.map((node, i) => ({ node, cursor: cursors[i] ?? '' })),
+    { hasNextPage: page.nextCursor !== null, hasPreviousPage: cursor !== undefined },
   );
 }
 
@@ -70,8 +67,4 @@ export function framed<T>(
       endCursor: edges.at(-1)?.cursor ?? null,
     },
   };
-}
-
-export function toCursor(key: string): string {
-  return Buffer.from(key).toString('base64url');
 }

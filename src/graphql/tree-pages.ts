@@ -6,11 +6,11 @@ import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
 import { InvalidRequestError } from '../errors.js';
 import { ChildPages } from '../registry/child-pages.js';
-import { cursorKey, MAX_PAGE_SIZE } from '../registry/dto/page.js';
+import { cursorKey, MAX_PAGE_SIZE, toCursor } from '../registry/dto/page.js';
 import type { NodeDto } from '../registry/dto/node.dto.js';
 import type { RevisionDto } from '../registry/dto/revision.dto.js';
 import { TreeMirror } from '../registry/tree-mirror.js';
-import { DEFAULT_PAGE_SIZE, framed, pageOf, parse, toCursor, type Connection, type Forward } from './connection.js';
+import { DEFAULT_PAGE_SIZE, framed, pageOf, parse, type Connection, type Forward } from './connection.js';
 import type { Loaders } from './loaders.js';
 
 /** Arguments of a connection that goes either way. */

@@ -34,7 +34,7 @@ export class KeysResolver {
     @Args() { revoked, ...page }: Forward & { revoked?: boolean | null },
   ): Promise<Connection<KeyDto>> {
     const query = { ...pageOf(page), revoked: revoked ?? false };
-    return toConnection(await this.service.list(context, query), query, ({ id }) => id);
+    return toConnection(await this.service.list(context, query), query);
   }
 
   @Query()

@@ -17,7 +17,7 @@ export class ModelsResolver {
   @RequireScope('read')
   async models(@Context() context: RequestContext, @Args() page: Forward): Promise<Connection<ModelDto>> {
     const query = pageOf(page);
-    return toConnection(await this.service.list(context, query), query, ({ name }) => name);
+    return toConnection(await this.service.list(context, query), query);
   }
 
   @Query()

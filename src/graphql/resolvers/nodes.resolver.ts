@@ -36,7 +36,7 @@ export class NodesResolver {
     @Args() { under, archived, ...page }: NodesArguments,
   ): Promise<Connection<NodeDto>> {
     const query = { ...pageOf(page), under: under ?? undefined, archived: archived ?? false };
-    return toConnection(await this.service.list(context, query), query, ({ path }) => path);
+    return toConnection(await this.service.list(context, query), query);
   }
 
   @ResolveField()

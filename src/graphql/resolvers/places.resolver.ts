@@ -74,7 +74,7 @@ export class PlacesResolver {
     @Args() { under, ...page }: Forward & { under?: string | null },
   ): Promise<Connection<RedirectDto>> {
     const query = { ...pageOf(page), under: under ?? undefined };
-    return toConnection(await this.service.list(context, query), query, ({ id }) => id);
+    return toConnection(await this.service.list(context, query), query);
   }
 
   @Mutation()

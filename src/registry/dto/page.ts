@@ -28,11 +28,23 @@ export function toPage<Row, T>(
   map: (row: Row) => T,
 ): Page<T> {
   const shown = rows.slice(0, limit);
-  const last = shown.at(-1);
-  return {
-    data: shown.map(map),
-    nextCursor: rows.length > limit && last !== undefined ? Buffer.from(key(last)).toString('base64url') : null,
-  };
+  const keys = shown.map((row) => toCursor(key(row)));
+  const page = { data: shown.map(map), nextCursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
+  cursors.set(page, keys);
+  return page;
+}
+
+const cursors = new WeakMap<Page<unknown>, readonly string[]>();
+
+/** The cursor of every entry, for surfaces that give them out. The page is one of `toPage`, as that made it. */
+export function cursorsOf(page: Page<unknown>): readonly string[] {
+  const known = cursors.get(page);
+  if (!known) throw new TypeError('This page was not made by toPage.');
+  return known;
+}
+
+export function toCursor(key: string): string {
+  return Buffer.from(key).toString('base64url');
 }
 
 /** The key behind a cursor; null at the start. `form`: what a key of the list looks like. */
