@@ -851,6 +851,111 @@ export class MissingFileError extends EspalierError {
   }
 }
 
+/** Of files that belong to an adapter and have a limit of their own. */
+export class FileTooLargeError extends EspalierError {
+  constructor(file: string, limitBytes: number) {
+    super({
+      code: 'file_too_large',
+      status: 413,
+      message: `"${file}" is larger than ${limitBytes} bytes, and no such file may be. Check that it is the file that its name says.`,
+      details: { file, limitBytes },
+    });
+  }
+}
+
+/** `kind` by its content; null: by its name. */
+export class ArchiveRefusedError extends EspalierError {
+  constructor(name: string, kind: string | null) {
+    super({
+      code: 'archive_refused',
+      status: 400,
+      message: `"${clip(name)}" is ${kind === null ? 'the name of an archive' : `an archive (${kind})`}, and nothing is unpacked here. Unpack it first, and send adapter_config.json and adapter_model.safetensors themselves.`,
+      details: { file: clip(name), kind },
+    });
+  }
+}
+
+/** `field`: of the push that says what was expected. */
+export class DigestMismatchError extends EspalierError {
+  constructor(field: 'digest' | 'sha256', expected: string, found: string) {
+    const what = field === 'digest' ? 'The revision digest' : 'The SHA-256 of adapter_model.safetensors';
+    super({
+      code: 'digest_mismatch',
+      status: 422,
+      message: `${what} is ${found}, where the push expects ${expected}. Nothing was kept. Check which adapter was sent, and that it came whole.`,
+      param: field,
+      details: { expected, found },
+    });
+  }
+}
+
+export class HubDisabledError extends EspalierError {
+  constructor() {
+    super({
+      code: 'hub_disabled',
+      status: 403,
+      message: 'This service fetches nothing from the Hugging Face hub (ESPALIER_HUB_URL is off). Upload the files.',
+      param: 'hub',
+    });
+  }
+}
+
+/** Or it is private, and the hub doesn't say so. */
+export class HubNotFoundError extends EspalierError {
+  constructor(url: string, repo: string, revision: string) {
+    super({
+      code: 'hub_not_found',
+      status: 404,
+      message: `${url} has no "${repo}" at "${revision}", or shows it only to those with a token. Check both, or give a token that may read it.`,
+      param: 'hub',
+      details: { hub: url, repo, revision },
+    });
+  }
+}
+
+export class HubRefusedError extends EspalierError {
+  constructor(url: string, repo: string, withToken: boolean) {
+    const advice = withToken
+      ? 'Check that the token holds and may read it; for a gated repository, ask for access there first.'
+      : 'Give a token that may read it.';
+    super({
+      code: 'hub_refused',
+      status: 403,
+      message: `${url} doesn't give "${repo}" out. ${advice}`,
+      param: 'hub',
+      details: { hub: url, repo },
+    });
+  }
+}
+
+export class HubUnavailableError extends EspalierError {
+  constructor(url: string, reason: string, cause: unknown) {
+    super(
+      {
+        code: 'hub_unavailable',
+        status: 502,
+        message: `${url} doesn't serve this now: ${reason}. Nothing was kept. Try again, or upload the files.`,
+        param: 'hub',
+        details: { hub: url, reason },
+      },
+      { cause },
+    );
+  }
+}
+
+/** To somewhere that only this service may be able to reach. */
+export class HubRedirectError extends EspalierError {
+  constructor(url: string, origin: string) {
+    super({
+      code: 'hub_redirect_refused',
+      status: 502,
+      message: `${url} sends us on to ${clip(origin)}, which isn't asked. If its files lie there, name it in ESPALIER_HUB_CDNS.`,
+      param: 'hub',
+      details: { hub: url, origin: clip(origin) },
+    });
+  }
+}
+
 /** The root of a tree is the base model itself: it has no adapter, no parent, and its name is the model's. */
 export class RootNodeError extends EspalierError {
   constructor(path: string, what: string) {
@@ -947,6 +1052,33 @@ export class ComparisonOverloadedError extends EspalierError {
       status: 429,
       message: 'Too many adapters are waiting to be compared. Try again later.',
       retryAfterSeconds: 10,
+    });
+  }
+}
+
+/** As vLLM has it, whose clients look for these words. */
+export class LoraLoadedError extends EspalierError {
+  constructor(path: string) {
+    super({
+      code: 'lora_already_loaded',
+      status: 400,
+      message: `The lora adapter '${path}' has already been loaded. If you want to load the adapter in place, set 'load_inplace' to True.`,
+      param: 'lora_name',
+      details: { path },
+    });
+  }
+}
+
+/** `running`: requests that still use the node, which is disabled all the same. */
+export class UnloadTimeoutError extends EspalierError {
+  constructor(path: string, running: number, timeoutMs: number) {
+    super({
+      code: 'unload_timeout',
+      status: 503,
+      message: `"${path}" takes no new requests, but ${running} of those that use it still run after ${timeoutMs / 1000} s. Ask again to go on waiting.`,
+      param: 'lora_name',
+      details: { path, running },
+      retryAfterSeconds: 5,
     });
   }
 }
