@@ -1,6 +1,7 @@
 /** What was opened before Nest began, for injection everywhere. */
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { ApiKeys } from './access/api-keys.js';
+import { RateLimits } from './access/rate-limits.js';
 import { CONFIG, type Config } from './config.js';
 import { Database } from './database/database.js';
 import { ENGINE, type EngineClient } from './engine/engine-client.js';
@@ -16,12 +17,13 @@ export interface Platform {
   blobs: BlobStore;
   engine: EngineClient;
   keys: ApiKeys;
+  limits: RateLimits;
 }
 
 @Global()
 @Module({})
 export class PlatformModule {
-  static of({ config, logger, lifecycle, database, blobs, engine, keys }: Platform): DynamicModule {
+  static of({ config, logger, lifecycle, database, blobs, engine, keys, limits }: Platform): DynamicModule {
     const providers = [
       { provide: CONFIG, useValue: config },
       { provide: LOGGER, useValue: logger },
@@ -30,6 +32,7 @@ export class PlatformModule {
       { provide: Database, useValue: database },
       { provide: BlobStore, useValue: blobs },
       { provide: ApiKeys, useValue: keys },
+      { provide: RateLimits, useValue: limits },
     ];
     return { module: PlatformModule, providers, exports: providers.map(({ provide }) => provide) };
   }

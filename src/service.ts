@@ -4,6 +4,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createServer, type AddressInfo } from 'node:net';
 import { ApiKeys } from './access/api-keys.js';
 import { authenticateRequests } from './access/authentication.js';
+import { RateLimits } from './access/rate-limits.js';
 import { ensureFirstKeys, type KeyFiles } from './access/first-keys.js';
 import { AppModule } from './app.module.js';
 import type { Config } from './config.js';
@@ -66,8 +67,9 @@ export class Service {
     const adapter = createAdapter(config, logger, lifecycle);
     const keys = (this.#keys = await ApiKeys.load(database, { graceMs: config.keyGraceMs, logger }));
     await allowOrigins(adapter.getInstance(), config.corsOrigins);
-    authenticateRequests(adapter.getInstance(), keys);
-    const platform = { config, logger, lifecycle, database, blobs, engine, keys };
+    const limits = new RateLimits();
+    authenticateRequests(adapter.getInstance(), keys, limits);
+    const platform = { config, logger, lifecycle, database, blobs, engine, keys, limits };
     // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- Nest declares options as a class
     const app = await NestFactory.create<NestFastifyApplication>(AppModule.on(platform), adapter, {
       logger: new NestLog(logger),

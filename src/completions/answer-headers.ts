@@ -13,8 +13,12 @@ export function namePaths(reply: FastifyReply, paths: readonly ResolvedPath[]): 
   void reply.header('x-espalier-path', paths.map(({ path }) => path).join(', '));
 }
 
-/** How many requests the engine takes, and how many more now, by statistics that are a second old at the most. */
+/**
+ * How many requests the engine takes, and how many more now, by statistics that are a second old at the most. A key with
+ * a limit of its own has been told that.
+ */
 export function tellCapacity(reply: FastifyReply, engine: EngineClient, { engine: limits }: Config): void {
+  if (reply.hasHeader('x-ratelimit-limit-requests')) return;
   const limit = limits.maxRows + limits.maxWaiting;
   const used = engine.stats ? engine.stats.running + engine.stats.waiting : 0;
   void reply

@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import { RateLimits } from '../access/rate-limits.js';
 import type { RequestContext } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
@@ -20,12 +21,23 @@ import { ServedModels, type ServedModel } from './served-models.js';
 /** OpenAI's default for completions. */
 const DEFAULT_COMPLETION_TOKENS = 16;
 
+/** A request on its way to an answer. */
+interface Exchange {
+  context: RequestContext;
+  reply: FastifyReply;
+  signal: AbortSignal;
+  model: ServedModel;
+  endpoint: 'completions' | 'chat';
+  format: AnswerFormat;
+}
+
 @Injectable()
 export class CompletionsService {
   readonly #models: ServedModels;
   readonly #tokenizers: TokenizerPool;
   readonly #engine: EngineClient;
   readonly #traces: RequestTraces;
+  readonly #limits: RateLimits;
   readonly #logger: Logger;
   readonly #config: Config;
 
@@ -34,6 +46,7 @@ export class CompletionsService {
     tokenizers: TokenizerPool,
     @Inject(ENGINE) engine: EngineClient,
     traces: RequestTraces,
+    limits: RateLimits,
     @Inject(LOGGER) logger: Logger,
     @Inject(CONFIG) config: Config,
   ) {
@@ -41,6 +54,7 @@ export class CompletionsService {
     this.#tokenizers = tokenizers;
     this.#engine = engine;
     this.#traces = traces;
+    this.#limits = limits;
     this.#logger = logger;
     this.#config = config;
   }
@@ -55,19 +69,23 @@ export class CompletionsService {
       param: 'prompt',
     });
     const { bosId, table } = model.tokenizer;
-    await this.#answer(reply, signal, model, 'completions', completionFormat(table, body.logprobs != null), {
-      fields: body,
-      prompts: prompts.map((prompt, index) => {
-        const encoded = tokens[index] ?? [];
-        // An empty prompt begins a text, as OpenAI has it.
-        const begun = encoded.length === 0 && bosId !== null ? [bosId] : encoded;
-        return { tokens: begun, text: typeof prompt === 'string' ? prompt : null };
-      }),
-      echo: body.echo ?? false,
-      logprobs: body.logprobs ?? null,
-      defaultMaxTokens: DEFAULT_COMPLETION_TOKENS,
-      param: 'prompt',
-    });
+    const format = completionFormat(table, body.logprobs != null);
+    await this.#answer(
+      { context, reply, signal, model, endpoint: 'completions', format },
+      {
+        fields: body,
+        prompts: prompts.map((prompt, index) => {
+          const encoded = tokens[index] ?? [];
+          // An empty prompt begins a text, as OpenAI has it.
+          const begun = encoded.length === 0 && bosId !== null ? [bosId] : encoded;
+          return { tokens: begun, text: typeof prompt === 'string' ? prompt : null };
+        }),
+        echo: body.echo ?? false,
+        logprobs: body.logprobs ?? null,
+        defaultMaxTokens: DEFAULT_COMPLETION_TOKENS,
+        param: 'prompt',
+      },
+    );
   }
 
   async chat(context: RequestContext, body: ChatRequest, reply: FastifyReply): Promise<void> {
@@ -79,14 +97,18 @@ export class CompletionsService {
       variables: body.chat_template_kwargs ?? {},
     });
     const logprobs = body.logprobs === true;
-    await this.#answer(reply, signal, model, 'chat', chatFormat(model.tokenizer.table, logprobs), {
-      fields: body,
-      prompts: [{ tokens, text: null }],
-      echo: false,
-      logprobs: logprobs ? (body.top_logprobs ?? 0) : null,
-      defaultMaxTokens: null,
-      param: 'messages',
-    });
+    const format = chatFormat(model.tokenizer.table, logprobs);
+    await this.#answer(
+      { context, reply, signal, model, endpoint: 'chat', format },
+      {
+        fields: body,
+        prompts: [{ tokens, text: null }],
+        echo: false,
+        logprobs: logprobs ? (body.top_logprobs ?? 0) : null,
+        defaultMaxTokens: null,
+        param: 'messages',
+      },
+    );
   }
 
   #tell(reply: FastifyReply, { resolved }: ServedModel): void {
@@ -95,16 +117,20 @@ export class CompletionsService {
   }
 
   async #answer(
-    reply: FastifyReply,
-    signal: AbortSignal,
-    model: ServedModel,
-    endpoint: 'completions' | 'chat',
-    format: AnswerFormat,
+    { context, reply, signal, model, endpoint, format }: Exchange,
     options: Omit<GenerationOptions, 'id' | 'kvBudgetBytes'>,
   ): Promise<void> {
     const id = `${format.idPrefix}-${randomUUID()}`;
     const generation = new Generation(model, { ...options, id, kvBudgetBytes: this.#config.engine.kvBudgetBytes });
-    const deltas = generation.run(this.#engine, signal, this.#traces.begin(model.resolved.path, endpoint));
+    const reservation = await this.#limits.reserveTokens(context.caller, reply, generation.tokensAskedFor);
+    const trace = this.#traces.begin(model.resolved.path, endpoint);
+    const deltas = generation.run(this.#engine, signal, {
+      output: (tokens) => trace.output(tokens),
+      end: (promptTokens, completionTokens) => {
+        trace.end(promptTokens, completionTokens);
+        reservation.settle(promptTokens + completionTokens);
+      },
+    });
     const answer = { id, generation, deltas, format, signal };
     const { stream, stream_options: streamOptions } = options.fields;
     if (!stream) {

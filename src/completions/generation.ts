@@ -39,6 +39,8 @@ export class Generation {
   readonly model: ServedModel;
   readonly #rows: readonly Row[];
   readonly #promptTokens: number;
+  /** Prompts', and generated ones where the request or the endpoint says how many. */
+  readonly tokensAskedFor: number;
 
   /** Throws what is wrong with the request; nothing runs before `run`. */
   constructor(model: ServedModel, options: GenerationOptions) {
@@ -54,6 +56,8 @@ export class Generation {
       Array.from({ length: n }, (_, copy) => plan(model, options, prompt, prompt * n + copy, copy)),
     );
     this.#promptTokens = options.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const perChoice = askedTokens(options.fields) ?? options.defaultMaxTokens ?? 0;
+    this.tokensAskedFor = this.#promptTokens + perChoice * this.#rows.length;
   }
 
   get choices(): number {
@@ -145,12 +149,16 @@ function plan(model: ServedModel, options: GenerationOptions, promptIndex: numbe
   };
 }
 
+function askedTokens(fields: GenerationFields): number | undefined {
+  return fields.max_completion_tokens ?? fields.max_tokens ?? undefined;
+}
+
 /** What was asked for must fit; a default takes what room there is. */
 function maxTokensOf(model: ServedModel, options: GenerationOptions, promptTokens: number): number {
   const { fields, defaultMaxTokens, param } = options;
   const { maxPositions } = model.config;
   const room = maxPositions - promptTokens;
-  const asked = fields.max_completion_tokens ?? fields.max_tokens;
+  const asked = askedTokens(fields);
   const least = asked ?? 1;
   if (least > room) throw new ContextLengthExceededError(promptTokens, least, maxPositions, param);
   const affordable = Math.max(1, longestRow(model.config, options.kvBudgetBytes) - promptTokens);

@@ -2,6 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { randomUUID } from 'node:crypto';
+import { RateLimits } from '../access/rate-limits.js';
 import type { RequestContext } from '../access/request-context.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
 import { GREEDY, type TokenLogprob } from '../engine/protocol.js';
@@ -25,11 +26,13 @@ export class ScoreService {
   readonly #models: ServedModels;
   readonly #engine: EngineClient;
   readonly #traces: RequestTraces;
+  readonly #limits: RateLimits;
 
-  constructor(models: ServedModels, @Inject(ENGINE) engine: EngineClient, traces: RequestTraces) {
+  constructor(models: ServedModels, @Inject(ENGINE) engine: EngineClient, traces: RequestTraces, limits: RateLimits) {
     this.#models = models;
     this.#engine = engine;
     this.#traces = traces;
+    this.#limits = limits;
   }
 
   async score(context: RequestContext, body: ScoreRequest, reply: FastifyReply): Promise<void> {
@@ -41,6 +44,8 @@ export class ScoreService {
       models.map(({ resolved }) => resolved),
     );
     const texts = await this.#encodeOnce(body, models);
+    const promptTokens = texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    await this.#limits.reserveTokens(context.caller, reply, promptTokens);
     // One failure is everyone's: the others leave the batch.
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
@@ -57,7 +62,6 @@ export class ScoreService {
       throw error;
     }
     if (signal.aborted) return;
-    const promptTokens = texts.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const answer: ScoreAnswer = {
       object: 'list',
       data,
