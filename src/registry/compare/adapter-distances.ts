@@ -1,4 +1,4 @@
-/** Adapters are compared off the HTTP thread, one pair at a time, within a deadline; what was found out is kept a while. */
+/** Adapters are compared off the HTTP thread, one pair at a time, at a bounded cost; what was found out is kept a while. */
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';

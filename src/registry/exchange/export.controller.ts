@@ -15,7 +15,7 @@ export class ExportController {
   @Get('adapter_config.json')
   @Answers(
     'The config of a path that is exported as one PEFT adapter.',
-    { 200: bytes('application/json') },
+    { 200: bytes('application/json'), 304: null },
     { headers: ['x-espalier-path-digest', 'content-disposition'] },
   )
   async config(
@@ -30,7 +30,7 @@ export class ExportController {
   @Get('adapter_model.safetensors')
   @Answers(
     'The tensors of a path that is exported as one PEFT adapter.',
-    { 200: bytes() },
+    { 200: bytes(), 304: null },
     { headers: ['x-espalier-path-digest', 'content-disposition'] },
   )
   async weights(

@@ -15,7 +15,7 @@ export class RevisionFilesController {
   @Get(':name')
   @Answers(
     'One of the two files of a revision, as it was pushed.',
-    { 200: bytes(), 206: bytes() },
+    { 200: [bytes('application/json'), bytes()], 206: [bytes('application/json'), bytes()], 304: null },
     { headers: ['content-disposition'] },
   )
   async get(
