@@ -108,6 +108,24 @@ test('where each side comes from', async () => {
   expect(right.lineage).toHaveLength(1);
 });
 
+test('how they do, and what they are called', async () => {
+  const folder = await registry.adapter('measured', { seed: 5 });
+  const metrics = { loss: 1.25, bleu: 30 };
+  await registry.pushFolder({ path: 'tiny/measured', folder, metrics, tags: ['b', 'a'], author: 'ada' });
+  const other = await registry.adapter('measured-better', { seed: 6 });
+  await registry.pushFolder({ path: 'tiny/measured', folder: other, metrics: { loss: 1.125, chrf: 0.5 } });
+  const put = { method: 'PUT', json: { revision: 1 } };
+  expect((await registry.service.call('/api/v1/nodes/tiny%2Fmeasured/aliases/baseline', put)).status).toBeLessThan(300);
+  const comparison = await compare('tiny/measured@baseline', 'tiny/measured@2');
+  expect(comparison.metrics).toEqual([
+    { name: 'bleu', left: 30, right: null },
+    { name: 'chrf', left: null, right: 0.5 },
+    { name: 'loss', left: 1.25, right: 1.125 },
+  ]);
+  expect(comparison.left).toMatchObject({ tags: ['a', 'b'], aliases: ['baseline'], revision: { author: 'ada' } });
+  expect(comparison.right).toMatchObject({ tags: [], aliases: [], revision: { number: 2, isHead: false } });
+});
+
 test('a node without a revision has nothing to compare', async () => {
   const { left, modules, total, unmeasured } = await compare('tiny/empty', 'tiny/one');
   expect(left).toMatchObject({ revision: null, lineage: [] });
