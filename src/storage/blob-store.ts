@@ -4,6 +4,8 @@
  * Several instances may share one store. Under its digest a blob is whole or not there. Nothing here knows which blobs
  * are needed: whoever deletes one has made sure of that.
  */
+import type { SweepOptions } from './temporary.js';
+
 export interface StoredBlob {
   /** Hex. */
   sha256: string;
@@ -35,6 +37,9 @@ export abstract class BlobStore {
 
   /** In no order. What comes or goes meanwhile may be left out. */
   abstract list(): AsyncIterable<ListedBlob>;
+
+  /** Removes what is left of puts whose process died in them, as at a start. Returns how many. */
+  abstract sweep(options?: SweepOptions): Promise<number>;
 
   /**
    * Absolute path of a file with its bytes, on this machine, for who opens it soon. A store of files doesn't look

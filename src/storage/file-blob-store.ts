@@ -11,7 +11,7 @@ import { isMissingFile, StorageUnavailableError } from '../errors.js';
 import { blobKey, blobOfKey, BlobStore, type ListedBlob, type Placed, type StoredBlob } from './blob-store.js';
 import { syncFolder } from './durable.js';
 import { writeHashed } from './hashed-file.js';
-import { sweepTemporary, temporaryName } from './temporary.js';
+import { sweepTemporary, temporaryName, type SweepOptions } from './temporary.js';
 
 const TEMPORARY = 'tmp';
 
@@ -73,6 +73,10 @@ export class FileBlobStore extends BlobStore {
         if (blob) yield blob;
       }
     }
+  }
+
+  sweep(options?: SweepOptions): Promise<number> {
+    return sweepTemporary(join(this.#folder, TEMPORARY), options);
   }
 
   local(sha256: string): Promise<string> {

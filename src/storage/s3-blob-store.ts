@@ -26,6 +26,7 @@ import { s3Client } from './s3-client.js';
 import { addressOf, explainS3Error, isNotFound } from './s3-errors.js';
 import { abortOldUploads } from './s3-uploads.js';
 import { OneAtATime } from './one-at-a-time.js';
+import type { SweepOptions } from './temporary.js';
 
 const PART_BYTES = 8 * 1024 * 1024;
 const PARTS_AT_ONCE = 2;
@@ -76,9 +77,8 @@ export class S3BlobStore extends BlobStore {
     try {
       const blob = await writeHashed(stream, file, maxBytes);
       await this.#changes.run(blob.sha256, async () => {
-        const existed = await this.#isWhole(blob);
-        if (existed && blob.bytes <= MAX_COPY_BYTES) await this.#touch(blob.sha256);
-        else await this.#upload(blob, file);
+        const existed = (await this.#isWhole(blob)) && (await this.#touch(blob));
+        if (!existed) await this.#upload(blob, file);
         placed?.(blob.sha256, existed);
         await this.#cache.adopt(blob, file);
       });
@@ -110,6 +110,10 @@ export class S3BlobStore extends BlobStore {
       }
       next = page.NextContinuationToken;
     } while (next !== undefined);
+  }
+
+  sweep(options?: SweepOptions): Promise<number> {
+    return abortOldUploads(this.#client, this.#location, options);
   }
 
   local(sha256: string): Promise<string> {
@@ -151,8 +155,9 @@ export class S3BlobStore extends BlobStore {
     throw new StorageUnavailableError(this.description, new Error(`${blob.sha256} isn't there whole after its upload`));
   }
 
-  /** Copied onto itself, which takes new metadata, an object counts as modified now. */
-  async #touch(sha256: string): Promise<void> {
+  /** Copied onto itself, which takes new metadata, an object counts as modified now. False if it has gone meanwhile. */
+  async #touch({ sha256, bytes }: StoredBlob): Promise<boolean> {
+    if (bytes > MAX_COPY_BYTES) return false;
     const { Bucket, Key } = this.#object(sha256);
     const command = new CopyObjectCommand({
       Bucket,
@@ -161,7 +166,13 @@ export class S3BlobStore extends BlobStore {
       MetadataDirective: 'REPLACE',
       ContentType: 'application/octet-stream',
     });
-    await this.#send((client) => client.send(command));
+    try {
+      await this.#client.send(command);
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw explainS3Error(error, this.#location);
+    }
   }
 
   async #download(sha256: string, file: string): Promise<StoredBlob> {

@@ -16,13 +16,22 @@ export function temporaryName(): string {
   return `${ownTag()}.${randomUUID()}${SUFFIX}`;
 }
 
-/** Removes what was left in the folder by processes that are gone, as far as can be told. */
-export async function sweepTemporary(folder: string): Promise<void> {
+export interface SweepOptions {
+  /** Leaves everything where it is. */
+  dryRun?: boolean;
+}
+
+/** Removes what was left in the folder by processes that are gone, as far as can be told. Returns how many files. */
+export async function sweepTemporary(folder: string, { dryRun = false }: SweepOptions = {}): Promise<number> {
+  let swept = 0;
   for (const name of await readdir(folder)) {
     if (!name.endsWith(SUFFIX)) continue;
     const path = join(folder, name);
-    if (await isAbandoned(path, name)) await rm(path, { recursive: true, force: true });
+    if (!(await isAbandoned(path, name))) continue;
+    swept++;
+    if (!dryRun) await rm(path, { recursive: true, force: true });
   }
+  return swept;
 }
 
 async function isAbandoned(path: string, name: string): Promise<boolean> {
