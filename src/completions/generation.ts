@@ -39,7 +39,7 @@ export class Generation {
   readonly model: ServedModel;
   readonly #rows: readonly Row[];
   readonly #promptTokens: number;
-  /** Prompts', and generated ones where the request or the endpoint says how many. */
+  /** Prompts', and generated ones as far as the request says how many. */
   readonly tokensAskedFor: number;
 
   /** Throws what is wrong with the request; nothing runs before `run`. */
@@ -56,8 +56,7 @@ export class Generation {
       Array.from({ length: n }, (_, copy) => plan(model, options, prompt, prompt * n + copy, copy)),
     );
     this.#promptTokens = options.prompts.reduce((sum, { tokens }) => sum + tokens.length, 0);
-    const perChoice = askedTokens(options.fields) ?? options.defaultMaxTokens ?? 0;
-    this.tokensAskedFor = this.#promptTokens + perChoice * this.#rows.length;
+    this.tokensAskedFor = this.#promptTokens + (askedTokens(options.fields) ?? 0) * this.#rows.length;
   }
 
   get choices(): number {
