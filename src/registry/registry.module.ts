@@ -4,11 +4,18 @@ import { Database } from '../database/database.js';
 import type { Listener } from '../database/driver.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { AdapterReader } from './adapter-reader.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditService } from './audit/audit.service.js';
 import { CHANGES_CHANNEL } from './audit-log.js';
 import { BatchReads } from './batch-reads.js';
 import { ChangeFeed } from './change-feed.js';
 import { ChildPages } from './child-pages.js';
 import { Demo } from './demo.js';
+import { BlobGarbage } from './gc/blob-garbage.js';
+import { GcController } from './gc/gc.controller.js';
+import { GcService } from './gc/gc.service.js';
+import { ModelGarbage } from './gc/model-garbage.js';
+import { RevisionGarbage } from './gc/revision-garbage.js';
 import { HeadsService } from './heads.service.js';
 import { ImportFolders } from './import-folders.js';
 import { sweepModels } from './importer/import-checkpoint.js';
@@ -40,6 +47,8 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
 
 @Module({
   controllers: [
+    AuditController,
+    GcController,
     KeysController,
     ModelsController,
     NodesController,
@@ -50,15 +59,19 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
   ],
   providers: [
     AdapterReader,
+    AuditService,
+    BlobGarbage,
     BatchReads,
     ChangeFeed,
     ChildPages,
     Demo,
+    GcService,
     HeadsService,
     ImportFolders,
     KeysService,
     MirrorLoader,
     ModelFolders,
+    ModelGarbage,
     ModelsService,
     NodeChanges,
     NodesService,
@@ -69,6 +82,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     RegistryService,
     RegistryWrites,
     RemovalsService,
+    RevisionGarbage,
     RevisionsService,
     ServingRecord,
     StagedBlobs,
@@ -76,8 +90,10 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     UnreferencedBlobs,
   ],
   exports: [
+    AuditService,
     BatchReads,
     ChildPages,
+    GcService,
     HeadsService,
     KeysService,
     ModelsService,

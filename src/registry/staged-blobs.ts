@@ -4,7 +4,6 @@
  * What can't be taken back now is left to garbage collection.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import type { Readable } from 'node:stream';
 import { explainWriteError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
 import { UnreferencedBlobs } from './unreferenced-blobs.js';
@@ -26,7 +25,7 @@ export class Staging {
   }
 
   /** Returns the SHA-256. */
-  async put(stream: Readable, what: string, maxBytes: number): Promise<string> {
+  async put(stream: AsyncIterable<Uint8Array>, what: string, maxBytes: number): Promise<string> {
     return this.#blobs.put(stream, what, maxBytes, this.#held);
   }
 
@@ -60,12 +59,17 @@ export class StagedBlobs {
     this.#unreferenced = unreferenced;
   }
 
+  /** Whether a push that goes on has it. */
+  isHeld(sha256: string): boolean {
+    return this.#held.has(sha256);
+  }
+
   begin(): Staging {
     return new Staging(this);
   }
 
   /** `mine`: what the caller holds; the blob is added to it. */
-  async put(stream: Readable, what: string, maxBytes: number, mine: Set<string>): Promise<string> {
+  async put(stream: AsyncIterable<Uint8Array>, what: string, maxBytes: number, mine: Set<string>): Promise<string> {
     this.#putting++;
     try {
       await this.#deleting;
