@@ -2,13 +2,13 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../access/request-context.js';
 import type { Transaction } from '../database/database.js';
-import { NothingToRollBackError, RevisionNotFoundError, RevisionRecalledError } from '../errors.js';
+import { NothingToRollBackError } from '../errors.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { NodeDto } from './dto/node.dto.js';
 import type { Promote } from './dto/revision.dto.js';
 import { previousHead, recordHead, type HeadReason } from './head-moves.js';
 import { NodeChanges, type NodeChange } from './node-changes.js';
-import { findRevision } from './revision-lookup.js';
+import { servableRevision } from './revision-of-node.js';
 import { TreeMirror } from './tree-mirror.js';
 
 @Injectable()
@@ -25,14 +25,8 @@ export class HeadsService {
     { revision: reference }: Promote,
     expectedVersion?: number,
   ): Promise<NodeDto> {
-    return this.changes.change(context, idOrPath, expectedVersion, (node, path, transaction) => {
-      const { tree } = this.mirror;
-      const revision = findRevision(tree, node.id, reference);
-      if (!revision) {
-        const numbers = tree.revisions(node.id).map(({ number }) => number);
-        throw new RevisionNotFoundError(path, reference, numbers);
-      }
-      if (revision.recalled) throw new RevisionRecalledError(path, revision.number);
+    return this.changes.change(context, idOrPath, expectedVersion, (node, _path, transaction) => {
+      const revision = servableRevision(this.mirror.tree, node.id, reference);
       return this.#setHead(context, transaction, node, revision, 'promote');
     });
   }

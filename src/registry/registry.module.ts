@@ -4,6 +4,8 @@ import { Database } from '../database/database.js';
 import type { Listener } from '../database/driver.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { AdapterReader } from './adapter-reader.js';
+import { AliasesController } from './aliases/aliases.controller.js';
+import { AliasesService } from './aliases/aliases.service.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditService } from './audit/audit.service.js';
 import { CHANGES_CHANNEL } from './audit-log.js';
@@ -17,10 +19,15 @@ import { GcService } from './gc/gc.service.js';
 import { ModelGarbage } from './gc/model-garbage.js';
 import { RevisionGarbage } from './gc/revision-garbage.js';
 import { HeadsService } from './heads.service.js';
+import { HistoryController } from './history/history.controller.js';
+import { HistoryService } from './history/history.service.js';
 import { ImportFolders } from './import-folders.js';
 import { sweepModels } from './importer/import-checkpoint.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysService } from './keys/keys.service.js';
+import { GexfWriter } from './lineage/gexf-writer.js';
+import { LineageController } from './lineage/lineage.controller.js';
+import { LineageService } from './lineage/lineage.service.js';
 import { MirrorLoader } from './mirror-loader.js';
 import { ModelsController } from './models.controller.js';
 import { ModelFolders } from './model-folders.js';
@@ -34,31 +41,44 @@ import { RedirectsController } from './places/redirects.controller.js';
 import { RedirectsService } from './places/redirects.service.js';
 import { RemovalsService } from './places/removals.service.js';
 import { PushSources } from './push-sources.js';
+import { RecallController } from './recall/recall.controller.js';
+import { RecallService } from './recall/recall.service.js';
 import { RegistryEvents } from './registry-events.js';
 import { RegistryService } from './registry.service.js';
 import { RegistryWrites } from './registry-writes.js';
+import { RepinController } from './repin/repin.controller.js';
+import { RepinService } from './repin/repin.service.js';
 import { ResolutionController } from './resolution.controller.js';
 import { RevisionsController } from './revisions.controller.js';
 import { RevisionsService } from './revisions.service.js';
 import { ServingRecord } from './serving-record.js';
 import { StagedBlobs } from './staged-blobs.js';
+import { StaleController } from './stale/stale.controller.js';
+import { StaleService } from './stale/stale.service.js';
 import { TreeMirror } from './tree-mirror.js';
 import { UnreferencedBlobs } from './unreferenced-blobs.js';
 
 @Module({
   controllers: [
+    AliasesController,
     AuditController,
     GcController,
+    HistoryController,
     KeysController,
+    LineageController,
     ModelsController,
     NodesController,
     PlacesController,
+    RecallController,
     RedirectsController,
+    RepinController,
     RevisionsController,
     ResolutionController,
+    StaleController,
   ],
   providers: [
     AdapterReader,
+    AliasesService,
     AuditService,
     BlobGarbage,
     BatchReads,
@@ -66,9 +86,12 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     ChildPages,
     Demo,
     GcService,
+    GexfWriter,
     HeadsService,
+    HistoryService,
     ImportFolders,
     KeysService,
+    LineageService,
     MirrorLoader,
     ModelFolders,
     ModelGarbage,
@@ -77,34 +100,43 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     NodesService,
     NodeWalk,
     PushSources,
+    RecallService,
     RedirectsService,
     RegistryEvents,
     RegistryService,
     RegistryWrites,
     RemovalsService,
+    RepinService,
     RevisionGarbage,
     RevisionsService,
     ServingRecord,
     StagedBlobs,
+    StaleService,
     TreeMirror,
     UnreferencedBlobs,
   ],
   exports: [
+    AliasesService,
     AuditService,
     BatchReads,
     ChildPages,
     GcService,
     HeadsService,
+    HistoryService,
     KeysService,
+    LineageService,
     ModelsService,
     NodesService,
     PushSources,
+    RecallService,
     RedirectsService,
     RegistryEvents,
     RegistryService,
     RemovalsService,
+    RepinService,
     RevisionsService,
     ServingRecord,
+    StaleService,
     TreeMirror,
   ],
 })
