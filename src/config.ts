@@ -48,6 +48,8 @@ const environment = z.object({
   ESPALIER_KEY_GRACE_SECONDS: z.coerce.number().int().min(0).max(31_536_000).default(3600),
   ESPALIER_STALL_MS: z.coerce.number().int().min(100).default(30_000),
   ESPALIER_CORS_ORIGINS: z.string().default(''),
+  ESPALIER_HUB_URL: z.union([z.literal('off'), z.url({ protocol: /^https?$/ })]).default('https://huggingface.co'),
+  ESPALIER_HUB_CDNS: z.string().optional(),
   ESPALIER_METRICS_PORT: z.coerce.number().int().min(0).max(65535).optional(),
   DATABASE_URL: z.string().optional(),
   NODE_ENV: z.string().default('development'),
@@ -79,6 +81,8 @@ export interface Config {
   };
   tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
   maxUploadBytes: number;
+  /** The Hugging Face hub, or a mirror of it; null: adapters don't come from there. */
+  hub: HubConfig | null;
   /** How long headers may take to come, and how long a body may all but stand still. */
   stallMs: number;
   /** Origins whose pages may read answers in browsers; `*` stands for all of them. */
@@ -97,6 +101,13 @@ export interface Config {
   keyGraceMs: number;
   /** How long running requests may take to finish once the service is told to stop. */
   shutdownGraceMs: number;
+}
+
+export interface HubConfig {
+  /** Without a slash at its end. */
+  url: string;
+  /** Origins that the hub may send us to for its files; `https://*.` stands for all hosts of a domain. */
+  cdns: string[];
 }
 
 export class ConfigError extends Error {
@@ -147,6 +158,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       maxPromptBytes: e.ESPALIER_MAX_PROMPT_BYTES,
     },
     maxUploadBytes: e.ESPALIER_MAX_UPLOAD_MB * MB,
+    hub: hubConfig(e),
     stallMs: e.ESPALIER_STALL_MS,
     corsOrigins: origins(e.ESPALIER_CORS_ORIGINS),
     metricsPort: e.ESPALIER_METRICS_PORT ?? null,
@@ -187,10 +199,34 @@ function blobLocation(e: z.output<typeof environment>): BlobLocation {
   };
 }
 
+const HUGGING_FACE = 'https://huggingface.co';
+const HUGGING_FACE_CDNS = 'https://*.huggingface.co https://*.hf.co';
+
+function hubConfig(e: z.output<typeof environment>): HubConfig | null {
+  if (e.ESPALIER_HUB_URL === 'off') return null;
+  const { username, password, search, hash } = new URL(e.ESPALIER_HUB_URL);
+  if (username + password + search + hash !== '') {
+    throw new ConfigError('ESPALIER_HUB_URL: an address without credentials, query and fragment is expected.');
+  }
+  const url = e.ESPALIER_HUB_URL.replace(/\/+$/, '');
+  const cdns = (e.ESPALIER_HUB_CDNS ?? (url === HUGGING_FACE ? HUGGING_FACE_CDNS : ''))
+    .split(/[\s,]+/)
+    .filter((cdn) => cdn !== '');
+  const wrong = cdns.find((cdn) => !/^https:\/\/\*\.[a-z0-9.-]+$/.test(cdn) && !isOrigin(cdn));
+  if (wrong === undefined) return { url, cdns };
+  throw new ConfigError(
+    `ESPALIER_HUB_CDNS: "${wrong}" is neither an origin (https://cdn.example.org) nor all hosts of a domain (https://*.example.org).`,
+  );
+}
+
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** `https://a.example, https://b.example:8443`: as browsers write them, which is what they are compared with. */
 function origins(list: string): string[] {
   const given = list.split(/[\s,]+/).filter((origin) => origin !== '');
-  const wrong = given.find((origin) => origin !== '*' && (!URL.canParse(origin) || new URL(origin).origin !== origin));
+  const wrong = given.find((origin) => origin !== '*' && !isOrigin(origin));
   if (wrong === undefined) return given;
   throw new ConfigError(
     `ESPALIER_CORS_ORIGINS: "${wrong}" is no origin. One looks like this: https://app.example.org.`,

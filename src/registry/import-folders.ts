@@ -40,6 +40,11 @@ export class ImportFolders {
     return real;
   }
 
+  /** Null where the folder has none. */
+  async fileIfAny(folder: string, name: string): Promise<string | null> {
+    return (await realPath(join(folder, name))) === null ? null : this.file(folder, name);
+  }
+
   async #allows(path: string): Promise<boolean> {
     for (const root of this.#roots) {
       if (isWithin(path, root) || isWithin(path, (await realPath(root)) ?? root)) return true;

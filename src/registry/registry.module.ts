@@ -13,6 +13,7 @@ import { BatchReads } from './batch-reads.js';
 import { ChangeFeed } from './change-feed.js';
 import { ChildPages } from './child-pages.js';
 import { Demo } from './demo.js';
+import { HubSource } from './exchange/hub-source.js';
 import { BlobGarbage } from './gc/blob-garbage.js';
 import { GcController } from './gc/gc.controller.js';
 import { GcService } from './gc/gc.service.js';
@@ -51,6 +52,7 @@ import { RepinService } from './repin/repin.service.js';
 import { ResolutionController } from './resolution.controller.js';
 import { RevisionsController } from './revisions.controller.js';
 import { RevisionsService } from './revisions.service.js';
+import { RevisionTagsService } from './revision-tags.service.js';
 import { ServingRecord } from './serving-record.js';
 import { StagedBlobs } from './staged-blobs.js';
 import { StaleController } from './stale/stale.controller.js';
@@ -80,8 +82,8 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     AdapterReader,
     AliasesService,
     AuditService,
-    BlobGarbage,
     BatchReads,
+    BlobGarbage,
     ChangeFeed,
     ChildPages,
     Demo,
@@ -89,6 +91,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     GexfWriter,
     HeadsService,
     HistoryService,
+    HubSource,
     ImportFolders,
     KeysService,
     LineageService,
@@ -109,6 +112,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     RepinService,
     RevisionGarbage,
     RevisionsService,
+    RevisionTagsService,
     ServingRecord,
     StagedBlobs,
     StaleService,
@@ -135,6 +139,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     RemovalsService,
     RepinService,
     RevisionsService,
+    RevisionTagsService,
     ServingRecord,
     StaleService,
     TreeMirror,

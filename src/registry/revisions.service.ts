@@ -4,25 +4,21 @@ import { ulid } from 'ulid';
 import type { RequestContext } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
 import { Database, type Transaction } from '../database/database.js';
-import { BlobVanishedError, DatabaseUnavailableError, ModelNotImportedError } from '../errors.js';
+import { BlobVanishedError, DatabaseUnavailableError, DigestMismatchError, ModelNotImportedError } from '../errors.js';
 import { BlobStore } from '../storage/blob-store.js';
 import type { NodeRecord } from '../tree/records.js';
 import { AdapterReader } from './adapter-reader.js';
 import type { AdapterFacts } from './adapter-reader.worker.js';
-import { AdapterStaging, type AdapterBlobs, type Receive } from './adapter-staging.js';
+import { AdapterStaging, type AdapterBlobs, type PushRequest, type Receive } from './adapter-staging.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
-import {
-  revisionRelations,
-  toRevisionDto,
-  type PushedRevisionDto,
-  type PushUpload,
-  type RevisionDto,
-} from './dto/revision.dto.js';
+import type { PushedRevisionDto, PushFields, RevisionDto, RevisionWithCardDto } from './dto/revision.dto.js';
 import { recordHead } from './head-moves.js';
 import { findNode } from './node-lookup.js';
 import { pushTarget, trainedOnOf, type PushTarget } from './push-target.js';
 import { toNodeRecord, toRevisionRecord } from './records-of-rows.js';
 import { RegistryWrites, unchanged, type Change } from './registry-writes.js';
+import { revisionOfId } from './revision-lookup.js';
+import { revisionQuery, viewRevision } from './revision-view.js';
 import { StagedBlobs } from './staged-blobs.js';
 import { TreeMirror } from './tree-mirror.js';
 
@@ -43,21 +39,29 @@ export class RevisionsService {
 
   async list({ caller }: RequestContext, idOrPath: string, { limit, cursor }: PageQuery): Promise<Page<RevisionDto>> {
     const { tree } = this.mirror;
-    const { id, headId } = findNode(tree, idOrPath, caller);
+    const { id } = findNode(tree, idOrPath, caller);
     const after = cursorKey(cursor, NUMBER);
     const rows = await this.database.client.revision.findMany({
       where: { nodeId: id, ...(after === null ? {} : { number: { gt: Number(after) } }) },
       orderBy: { number: 'asc' },
       take: limit + 1,
-      include: revisionRelations,
+      ...revisionQuery,
     });
-    const path = tree.pathOf(id);
     return toPage(
       rows,
       limit,
       ({ number }) => String(number),
-      (row) => toRevisionDto(row, path, headId),
+      (row) => viewRevision(tree, row, caller),
     );
+  }
+
+  /** With its card. */
+  async get({ caller }: RequestContext, id: string): Promise<RevisionWithCardDto> {
+    const { tree } = this.mirror;
+    const revision = revisionOfId(tree, id, caller);
+    const { include } = revisionQuery;
+    const row = await this.database.client.revision.findUniqueOrThrow({ where: { id: revision.id }, include });
+    return { ...viewRevision(tree, row, caller), card: row.card };
   }
 
   /**
@@ -67,13 +71,13 @@ export class RevisionsService {
   async push(context: RequestContext, receive: Receive): Promise<PushedRevisionDto> {
     const staging = this.staged.begin();
     try {
-      const { fields, files } = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
-      const facts = await this.#check(context, fields, files);
+      const request = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
+      const facts = await this.#check(context, request.fields, request.files);
       // Recorded, or perhaps recorded: only an outage leaves that open, and then the bytes must stay.
       staging.keep();
       try {
         const pushed = await this.writes.commit(context, (transaction) =>
-          this.#record(context, transaction, fields, files, facts),
+          this.#record(context, transaction, request, facts),
         );
         if (pushed.unchanged) staging.discard();
         return pushed;
@@ -86,28 +90,36 @@ export class RevisionsService {
     }
   }
 
-  async #check(context: RequestContext, fields: PushUpload, files: AdapterBlobs): Promise<AdapterFacts> {
+  async #check(context: RequestContext, fields: PushFields, files: AdapterBlobs): Promise<AdapterFacts> {
+    expectDigest('sha256', fields.sha256, files.weights);
     const { tree } = this.mirror;
     const target = pushTarget(tree, fields.path, context.caller);
     // Refused before the adapter is read; what counts is what holds when it is recorded.
     trainedOnOf(tree, target.parent, fields.trainedOn);
     const model = this.mirror.model(target.parent.modelId);
     if (!model) throw new ModelNotImportedError(fields.path, []);
-    const [configFile, weightsFile] = await Promise.all([
-      this.blobs.local(files.config),
-      this.blobs.local(files.weights),
-    ]);
-    return this.reader.read({
-      files: { configFile, weightsFile },
-      base: { config: model.config, origins: [...model.origins], folder: model.folder },
-    });
+    try {
+      const [configFile, weightsFile] = await Promise.all([
+        this.blobs.local(files.config),
+        this.blobs.local(files.weights),
+      ]);
+      const facts = await this.reader.read({
+        files: { configFile, weightsFile },
+        base: { config: model.config, origins: [...model.origins], folder: model.folder },
+      });
+      expectDigest('digest', fields.digest, facts.digest);
+      return facts;
+    } catch (error) {
+      // Where they are gone, nothing is wrong with the adapter.
+      await this.#assertStored(files);
+      throw error;
+    }
   }
 
   async #record(
     context: RequestContext,
     transaction: Transaction,
-    fields: PushUpload,
-    files: AdapterBlobs,
+    { fields, files, source }: PushRequest,
     facts: AdapterFacts,
   ): Promise<Change<PushedRevisionDto>> {
     const { tree } = this.mirror;
@@ -117,7 +129,7 @@ export class RevisionsService {
     const same = before.find(
       (one) => one.digest === facts.digest && one.trainedOnId === (trainedOn.revision?.id ?? null),
     );
-    if (same && target.node) return this.#unchanged(transaction, same.id, target.node);
+    if (same && target.node) return this.#unchanged(context, transaction, same.id);
     await this.#assertStored(files);
 
     const node = target.node ?? (await this.#createNode(transaction, target));
@@ -135,9 +147,15 @@ export class RevisionsService {
         weightsBlob: files.weights,
         targets: facts.targets,
         message: fields.message ?? null,
+        author: fields.author ?? context.caller.keyName,
+        card: fields.card ?? null,
+        hasCard: fields.card !== undefined,
+        tags: fields.tags ?? [],
+        metrics: { create: Object.entries(fields.metrics ?? {}).map(([name, value]) => ({ name, value })) },
+        ...(source === null ? {} : { source: { ...source } }),
         warnings: [...facts.warnings, ...trainedOn.warnings],
       },
-      include: revisionRelations,
+      ...revisionQuery,
     });
     // Where a recall left the node without a head, what is served next is for those to say who may promote.
     const isFirst = before.length === 0;
@@ -148,13 +166,29 @@ export class RevisionsService {
     });
     const entry = { action: 'revision.push', nodeId: node.id, path: target.path, before: null };
     return {
-      result: { ...toRevisionDto(row, target.path, served.headId), unchanged: false },
+      result: {
+        ...viewRevision(tree, row, context.caller, { path: target.path, headId: served.headId }),
+        unchanged: false,
+      },
       change: { nodes: [toNodeRecord(served)], revisions: [toRevisionRecord(row)] },
-      audit: [{ ...entry, after: { number, digest: facts.digest, trainedOn: trainedOn.revision?.number ?? null } }],
+      audit: [
+        {
+          ...entry,
+          after: {
+            number,
+            digest: facts.digest,
+            trainedOn: trainedOn.revision?.number ?? null,
+            source: source && { ...source },
+          },
+        },
+      ],
     };
   }
 
-  /** Deletions wait for this transaction, and find its revision afterwards. */
+  /**
+   * Another instance may have taken back a push of the same bytes. Within the transaction that records them they stay:
+   * deletions wait for it, and find its revision afterwards.
+   */
   async #assertStored(files: AdapterBlobs): Promise<void> {
     const stored = await Promise.all([this.blobs.has(files.config), this.blobs.has(files.weights)]);
     if (stored.includes(false)) throw new BlobVanishedError('the adapter');
@@ -165,9 +199,16 @@ export class RevisionsService {
     return toNodeRecord(await transaction.node.create({ data }));
   }
 
-  async #unchanged(transaction: Transaction, id: string, node: NodeRecord): Promise<Change<PushedRevisionDto>> {
-    const row = await transaction.revision.findUniqueOrThrow({ where: { id }, include: revisionRelations });
-    const result = { ...toRevisionDto(row, this.mirror.tree.pathOf(node.id), node.headId), unchanged: true };
-    return unchanged(result);
+  async #unchanged(
+    { caller }: RequestContext,
+    transaction: Transaction,
+    id: string,
+  ): Promise<Change<PushedRevisionDto>> {
+    const row = await transaction.revision.findUniqueOrThrow({ where: { id }, ...revisionQuery });
+    return unchanged({ ...viewRevision(this.mirror.tree, row, caller), unchanged: true });
   }
+}
+
+function expectDigest(field: 'digest' | 'sha256', expected: string | undefined, found: string): void {
+  if (expected !== undefined && expected !== found) throw new DigestMismatchError(field, expected, found);
 }
