@@ -60,6 +60,7 @@ export const ERROR_CODES = {
     'revision_not_found',
     'route_not_found',
   ],
+  405: ['method_not_allowed'],
   408: ['request_timeout', 'slow_reader'],
   409: [
     'api_key_revoked',

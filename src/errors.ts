@@ -117,6 +117,21 @@ export class RouteNotFoundError extends EspalierError {
   }
 }
 
+/** The path is there, under other methods. */
+export class MethodNotAllowedError extends EspalierError {
+  readonly allowed: readonly string[];
+
+  constructor(method: string, path: string, allowed: readonly string[]) {
+    super({
+      code: 'method_not_allowed',
+      status: 405,
+      message: `There is no ${method} ${path} here, but ${allowed.join(', ')}.`,
+      details: { allowed },
+    });
+    this.allowed = allowed;
+  }
+}
+
 export class BodyTooLargeError extends EspalierError {
   constructor(limitBytes: number) {
     super({

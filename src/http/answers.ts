@@ -6,6 +6,8 @@
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 import type { z } from 'zod';
 
+export const JSON_LINES = 'application/jsonl';
+
 /** A body that isn't plain JSON. */
 export interface Content {
   type: string;
@@ -57,6 +59,11 @@ export function json(schema: z.ZodType): Content {
 /** Server-sent events, each with the schema's JSON as its data. */
 export function events(schema: z.ZodType): Content {
   return { type: 'text/event-stream', schema };
+}
+
+/** Lines, each of them JSON. */
+export function lines(schema: z.ZodType): Content {
+  return { type: JSON_LINES, schema };
 }
 
 export function text(type = 'text/plain'): Content {

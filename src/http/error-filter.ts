@@ -1,6 +1,6 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { EspalierError, InternalError } from '../errors.js';
+import { EspalierError, InternalError, MethodNotAllowedError } from '../errors.js';
 import type { Logger } from '../logger.js';
 import { errorBody } from './error-body.js';
 import { asEspalierError } from './known-errors.js';
@@ -29,6 +29,7 @@ export class ErrorFilter implements ExceptionFilter {
       return undefined;
     }
     if (error.retryAfterSeconds !== undefined) void reply.header('retry-after', error.retryAfterSeconds);
+    if (error instanceof MethodNotAllowedError) void reply.header('allow', error.allowed.join(', '));
     if (error.status === 401) void reply.header('www-authenticate', 'Bearer');
     void reply.status(error.status).send(errorBody(error));
     return undefined;

@@ -10,9 +10,16 @@ import {
   UnsupportedMediaTypeError,
 } from '../errors.js';
 
+/** What the parser of forms throws has neither a class nor a code. */
+const MALFORMED_FORM =
+  /^Multipart: Boundary not found|unexpected end of multipart data|^Unexpected end of multipart data|^The needle can(not|'t) /;
+
 export function asEspalierError(error: unknown, request: FastifyRequest): EspalierError {
   if (error instanceof EspalierError) return error;
   const { status, message } = described(error);
+  if (MALFORMED_FORM.test(message)) return new InvalidRequestError(`The form can't be read: ${message}.`);
+  if (status === 413 && /parts|fields|files/.test(message))
+    return new InvalidRequestError('The form has too many parts.');
   switch (status) {
     case 400:
       return new InvalidRequestError(message);

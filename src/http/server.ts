@@ -4,8 +4,9 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config.js';
-import { RequestTimeoutError, ShuttingDownError } from '../errors.js';
+import { MethodNotAllowedError, RequestTimeoutError, ShuttingDownError } from '../errors.js';
 import type { Logger } from '../logger.js';
+import { AllowedMethods } from './allowed-methods.js';
 import { watchPace } from './body-pace.js';
 import { answerClientError } from './client-errors.js';
 import { errorBody } from './error-body.js';
@@ -42,7 +43,7 @@ export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecyc
     http: { headersTimeout: config.stallMs, connectionsCheckingInterval: Math.min(config.stallMs, MAX_LOOK_MS) },
     // Not Fastify's timeouts, which count from a request's first byte or look for silence: they would cut uploads that
     // take long, and answers that a model thinks about for long.
-    clientErrorHandler: (error, socket) => answerClientError(error, socket, config.stallMs),
+    clientErrorHandler: (error, socket) => answerClientError(error, socket, { timeoutMs: config.stallMs, logger }),
     // Uploads are streamed to the blob store, which counts the bytes too.
     multipart: { limits: { fields: 16, fieldSize: 64 * 1024, files: 4, fileSize: config.maxUploadBytes } },
   });
@@ -55,6 +56,7 @@ export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecyc
       done(error as Error);
     }
   });
+  const methods = new AllowedMethods(fastify, MAX_PARAM_LENGTH);
   fastify.addHook('onRequest', (request, reply, done) => {
     // On the raw response, so that streams which write to it themselves carry it too.
     reply.raw.setHeader('x-request-id', request.id);
@@ -63,6 +65,13 @@ export function createAdapter(config: Config, logger: Logger, lifecycle: Lifecyc
       reply.raw.setHeader('connection', 'close');
       done(new ShuttingDownError());
       return;
+    }
+    if (request.is404) {
+      const allowed = methods.of(path(request));
+      if (allowed.length > 0) {
+        done(new MethodNotAllowedError(request.method, path(request), allowed));
+        return;
+      }
     }
     done();
   });
