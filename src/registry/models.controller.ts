@@ -1,38 +1,42 @@
-import { Body, Controller, Get, Param, Post, Query, Res } from '@nestjs/common';
-import type { FastifyReply } from 'fastify';
+import { Body, Controller, Get, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Context, type RequestContext } from '../access/request-context.js';
 import { RequireScope } from '../access/scope.js';
-import { Answers } from '../http/answers.js';
+import { Answers, lines } from '../http/answers.js';
+import { LOGGER, type Logger } from '../logger.js';
 import {
   importedModelSchema,
+  importLineSchema,
   importModelBody,
   modelSchema,
-  type ImportedModelDto,
   type ImportModel,
   type ModelDto,
 } from './dto/model.dto.js';
 import { pageQuery, pageSchema, type Page, type PageQuery } from './dto/page.js';
+import { answerImport } from './importer/answer-import.js';
 import { ModelsService } from './models.service.js';
 
 @Controller('api/v1/models')
 export class ModelsController {
-  constructor(private readonly models: ModelsService) {}
+  constructor(
+    private readonly models: ModelsService,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
 
   /** Reads the disk of the service, so it takes an admin. */
   @Post()
   @RequireScope('admin')
   @Answers("Imports a base model from a Hugging Face folder on the service's machine.", {
-    200: importedModelSchema,
+    200: [importedModelSchema, lines(importLineSchema)],
     201: importedModelSchema,
   })
-  async import(
+  import(
     @Context() context: RequestContext,
     @Body({ schema: importModelBody }) body: ImportModel,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<ImportedModelDto> {
-    const model = await this.models.import(context, body);
-    void reply.status(model.unchanged ? 200 : 201);
-    return model;
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return answerImport(request, reply, this.logger, (watch) => this.models.import(context, body, watch));
   }
 
   @Get()

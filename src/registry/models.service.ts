@@ -18,7 +18,12 @@ import { parsePath } from '../tree/path.js';
 import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
 import { ImportFolders } from './import-folders.js';
-import { importCheckpoint, isIntact, type ImportedCheckpoint } from './importer/import-checkpoint.js';
+import {
+  importCheckpoint,
+  isIntact,
+  type ImportedCheckpoint,
+  type ImportOptions,
+} from './importer/import-checkpoint.js';
 import { ModelFolders } from './model-folders.js';
 import { isVisible } from './node-lookup.js';
 import { toNodeRecord, toRegisteredModel } from './records-of-rows.js';
@@ -47,10 +52,15 @@ export class ModelsService {
     this.#models = modelFolders.root;
   }
 
-  import(context: RequestContext, request: ImportModel): Promise<ImportedModelDto> {
+  /** `onProgress`: told how far it is, as often as that changes. */
+  import(
+    context: RequestContext,
+    request: ImportModel,
+    onProgress?: ImportOptions['onProgress'],
+  ): Promise<ImportedModelDto> {
     requireWholeRegistry(context);
     requireModelName(request.name);
-    return this.#oneAtATime(() => this.#import(context, request));
+    return this.#oneAtATime(() => this.#import(context, request, onProgress));
   }
 
   /** A key that is bound to a subtree sees the model alone whose root that is. */
@@ -80,12 +90,17 @@ export class ModelsService {
     return toModelDto(row, this.#rootOf(name));
   }
 
-  async #import(context: RequestContext, { name, folder, link }: ImportModel): Promise<ImportedModelDto> {
+  async #import(
+    context: RequestContext,
+    { name, folder, link }: ImportModel,
+    onProgress: ImportOptions['onProgress'],
+  ): Promise<ImportedModelDto> {
     const source = await this.folders.folder(folder);
     const existing = this.mirror.tree.model(name);
     const imported = await importCheckpoint(source, this.#models, {
       locate: (from, file) => this.folders.file(from, file),
       hardLink: link,
+      onProgress,
       admit: (digest) => {
         if (existing && existing.digest !== digest) throw new ModelExistsError(name, existing.digest, digest);
       },

@@ -53,10 +53,13 @@ export async function checkFileStamps(folder: string): Promise<void> {
   }
 }
 
-/** Streamed: the file may be larger than memory. */
-export async function sha256Of(file: string): Promise<string> {
+/** Streamed: the file may be larger than memory. `onBytes` is told of each piece that was read. */
+export async function sha256Of(file: string, onBytes?: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    onBytes?.(chunk.length);
+  }
   return hash.digest('hex');
 }
 

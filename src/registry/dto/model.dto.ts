@@ -1,5 +1,6 @@
 /** A base model as clients see it. */
 import { z } from 'zod';
+import { errorBodySchema } from '../../http/error-body.js';
 import { plainText } from '../../http/plain-text.js';
 
 export const importModelBody = z.strictObject({
@@ -46,6 +47,16 @@ export const importedModelSchema = modelSchema
   })
   .meta({ id: 'ImportedModel' });
 export type ImportedModelDto = z.infer<typeof importedModelSchema>;
+
+/** A line of an import that is watched: how far it is, and at last the model, or why there is none. */
+export const importLineSchema = z
+  .union([
+    z.strictObject({ progress: z.object({ bytes: z.number(), totalBytes: z.number() }) }),
+    z.strictObject({ model: importedModelSchema }),
+    errorBodySchema,
+  ])
+  .meta({ id: 'ImportLine' });
+export type ImportLine = z.infer<typeof importLineSchema>;
 
 /** The part of a config that is shown. */
 const shownConfig = z.object({

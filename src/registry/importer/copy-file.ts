@@ -13,20 +13,25 @@ export interface CopiedFile {
 
 /**
  * A reflink where the file system can, else the bytes are read once, hashed and written. With `hardLink` the file is
- * shared instead, and copied only where the two folders lie on different file systems.
+ * shared instead, and copied only where the two folders lie on different file systems. `onBytes` is told of each piece.
  */
-export async function copyHashed(source: string, target: string, hardLink: boolean): Promise<CopiedFile> {
+export async function copyHashed(
+  source: string,
+  target: string,
+  { hardLink, onBytes }: { hardLink: boolean; onBytes: (bytes: number) => void },
+): Promise<CopiedFile> {
   const shared = (hardLink && (await hardLinked(source, target))) || (await reflinked(source, target));
-  const sha256 = shared ? await sha256Of(target) : await copied(source, target);
+  const sha256 = shared ? await sha256Of(target, onBytes) : await copied(source, target, onBytes);
   await syncFile(target);
   return { bytes: (await stat(target)).size, sha256 };
 }
 
-async function copied(source: string, target: string): Promise<string> {
+async function copied(source: string, target: string, onBytes: (bytes: number) => void): Promise<string> {
   const hash = createHash('sha256');
   async function* hashed(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       hash.update(chunk);
+      onBytes(chunk.length);
       yield chunk;
     }
   }

@@ -5,7 +5,7 @@
  * a model is whole or not there. Weights are streamed, never held.
  */
 import { createHash } from 'node:crypto';
-import { access, mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { explainWriteError, isMissingFile, ModelFilesChangedError } from '../../errors.js';
 import {
@@ -33,6 +33,14 @@ export interface ImportOptions {
   hardLink: boolean;
   /** Called once the digest is known; throws if it isn't wanted. */
   admit: (digest: string) => void;
+  /** Told how far the files are, as often as that changes. */
+  onProgress?: (progress: ImportProgress) => void;
+}
+
+export interface ImportProgress {
+  /** Read so far. */
+  bytes: number;
+  totalBytes: number;
 }
 
 export interface ImportedCheckpoint {
@@ -49,7 +57,7 @@ export interface ImportedCheckpoint {
 export async function importCheckpoint(
   source: string,
   models: string,
-  { locate, hardLink, admit }: ImportOptions,
+  { locate, hardLink, admit, onProgress }: ImportOptions,
 ): Promise<ImportedCheckpoint> {
   // A link may lead to where nothing may be read, not even what is wrong with it.
   const names = (await readdir(source)).filter((name) => OTHER_FILES.includes(name) || name.endsWith('.safetensors'));
@@ -61,10 +69,12 @@ export async function importCheckpoint(
   try {
     await mkdir(temporary, { mode: 0o700 });
     const files: HashedFile[] = [];
-    for (const name of [...otherFiles, ...weightFiles]) {
-      const isWeights = weightFiles.includes(name);
-      const file = await copyHashed(await locate(source, name), join(temporary, name), hardLink && isWeights);
-      files.push({ name, ...file });
+    const found = await located(source, [...otherFiles, ...weightFiles], locate);
+    const progress = { bytes: 0, totalBytes: found.reduce((sum, { bytes }) => sum + bytes, 0) };
+    const onBytes = (bytes: number): void => onProgress?.({ ...progress, bytes: (progress.bytes += bytes) });
+    for (const { name, file } of found) {
+      const options = { hardLink: hardLink && weightFiles.includes(name), onBytes };
+      files.push({ name, ...(await copyHashed(file, join(temporary, name), options)) });
     }
     const digest = baseDigest(files);
     admit(digest);
@@ -88,6 +98,16 @@ export async function importCheckpoint(
   } finally {
     await rm(temporary, { recursive: true, force: true });
   }
+}
+
+/** Where the files really lie, and how much there is to read. */
+function located(source: string, names: readonly string[], locate: ImportOptions['locate']) {
+  return Promise.all(
+    names.map(async (name) => {
+      const file = await locate(source, name);
+      return { name, file, bytes: (await stat(file)).size };
+    }),
+  );
 }
 
 /** Removes what a crash left behind. Other instances may be making theirs in the same folder. */
