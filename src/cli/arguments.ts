@@ -51,3 +51,12 @@ export function metric(text: string, before: Record<string, number> | undefined)
   }
   return { ...before, [text.slice(0, at)]: value };
 }
+
+/** `organisation/name`, or `organisation/name@revision`. */
+export function hubSource(text: string): { repo: string; revision?: string } {
+  const at = text.indexOf('@');
+  const repo = at === -1 ? text : text.slice(0, at);
+  const rest = at === -1 ? undefined : text.slice(at + 1);
+  if (repo === '' || rest === '') throw new InvalidArgumentError('It must be a name, as organisation/name@main.');
+  return { repo, revision: rest };
+}

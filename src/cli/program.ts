@@ -1,18 +1,27 @@
 /** The command line as a whole. */
 import { Command } from 'commander';
 import { createRequire } from 'node:module';
+import { addAlias } from './commands/alias.js';
+import { addAudit } from './commands/audit.js';
+import { addCompare } from './commands/compare.js';
 import { addCompletion } from './commands/completion.js';
 import { addConfig } from './commands/config.js';
+import { addGc } from './commands/gc.js';
 import { addKeys } from './commands/keys.js';
+import { addLineage } from './commands/lineage.js';
 import { addModels } from './commands/models.js';
 import { addNodes } from './commands/nodes.js';
 import { addPull } from './commands/pull.js';
 import { addPush } from './commands/push.js';
+import { addRecall } from './commands/recall.js';
+import { addRedirects } from './commands/redirects.js';
 import { addResolve } from './commands/resolve.js';
 import { addRevisions } from './commands/revisions.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
 import { addServe } from './commands/serve.js';
+import { addShow } from './commands/show.js';
+import { addStale } from './commands/stale.js';
 import { addTree } from './commands/tree.js';
 import { EXIT } from './exit-code.js';
 
@@ -21,10 +30,10 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 /** As `--help` shows them. */
 const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
   ['Serving:', addServe, addRun, addScore],
-  ['Looking:', addTree, addResolve],
-  ['Adapters:', addPush, addPull, addRevisions],
-  ['Trees:', addModels, addNodes],
-  ['Administration:', addKeys],
+  ['Looking:', addTree, addResolve, addShow, addCompare, addStale, addLineage],
+  ['Adapters:', addPush, addPull, addRevisions, addAlias, addRecall],
+  ['Trees:', addModels, addNodes, addRedirects],
+  ['Administration:', addKeys, addAudit, addGc],
   ['This command line:', addConfig, addCompletion],
 ];
 

@@ -3,8 +3,8 @@ import ora from 'ora';
 import { megabytes, type Terminal } from './terminal.js';
 
 export interface Progress {
-  /** `bytes`: how many are done. */
-  update(bytes: number): void;
+  /** `bytes`: how many are done. `of`: of how many, where that wasn't known before. */
+  update(bytes: number, of?: number): void;
   /** Takes the line away. */
   stop(): void;
 }
@@ -16,7 +16,8 @@ const BAR_WIDTH = 24;
 export function progress(terminal: Terminal, label: string, totalBytes: number | null): Progress {
   const started = Date.now();
   let bytes = 0;
-  const text = (): string => drawProgress(label, bytes, totalBytes, (Date.now() - started) / 1000);
+  let total = totalBytes;
+  const text = (): string => drawProgress(label, bytes, total, (Date.now() - started) / 1000);
   const spinner = ora({
     text: text(),
     stream: process.stderr,
@@ -28,7 +29,10 @@ export function progress(terminal: Terminal, label: string, totalBytes: number |
   }).start();
   const timer = setInterval(() => (spinner.text = text()), REFRESH_MS).unref();
   return {
-    update: (done) => (bytes = done),
+    update: (done, of) => {
+      bytes = done;
+      if (of !== undefined) total = of;
+    },
     stop: () => {
       clearInterval(timer);
       spinner.stop();

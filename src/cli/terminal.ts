@@ -1,4 +1,5 @@
 /** Where a command writes: results to stdout, everything else to stderr. Colour only on a terminal that wants it. */
+import { once } from 'node:events';
 import { stripVTControlCharacters, styleText } from 'node:util';
 
 export type Tone = 'dim' | 'bold' | 'red' | 'yellow' | 'green';
@@ -15,6 +16,8 @@ export interface Terminal {
   /** Whether a line on stderr may be drawn again and again. */
   animated: boolean;
   write(text: string): void;
+  /** As they are, at the pace of whoever reads them. */
+  writeBytes(bytes: Uint8Array): Promise<void>;
   /** A line to people on stderr; neither with `--quiet` nor with `--json`, whose results hold it. */
   note(text: string): void;
   /** The same, as a warning. */
@@ -40,6 +43,9 @@ export function terminal(
     // A terminal that says it has no columns, as a bare pty does, would have infinitely many lines to clear.
     animated: !silent && process.stderr.isTTY && process.stderr.columns > 0 && env['TERM'] !== 'dumb' && !env['CI'],
     write: (text) => void process.stdout.write(text),
+    writeBytes: async (bytes) => {
+      if (!process.stdout.write(bytes)) await once(process.stdout, 'drain');
+    },
     note,
     warn: (text) => note(`${paintFor(process.stderr)('yellow', 'warning')} ${text}`),
     paint: paintFor(process.stdout),

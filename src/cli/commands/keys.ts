@@ -7,13 +7,16 @@ import { ifVersion, session } from '../session.js';
 import { columns, harmless, print, type Terminal } from '../terminal.js';
 import { from, seconds, shortTime } from '../times.js';
 
+/** Takes an end or a limit away. */
+const NONE = 'none';
+
 interface KeyOptions {
   scope?: string[];
   subtree?: string;
-  expires?: string | null;
+  expires?: string;
   name?: string;
-  requestsPerMinute?: number | null;
-  tokensPerMinute?: number | null;
+  requestsPerMinute?: number | typeof NONE;
+  tokensPerMinute?: number | typeof NONE;
   ifVersion?: number;
 }
 
@@ -109,12 +112,22 @@ function limits(command: Command): Command {
     .option('--tokens-per-minute <n>', 'none takes the limit away', count);
 }
 
-function orNone<T>(parse: (text: string) => T): (text: string) => T | null {
-  return (text) => (text === 'none' || text === 'never' ? null : parse(text));
+/** Commander makes an empty text of null, so that comes last. */
+function orNone<T>(parse: (text: string) => T): (text: string) => T | typeof NONE {
+  return (text) => (text === 'none' || text === 'never' ? NONE : parse(text));
+}
+
+function nullable<T>(value: T | typeof NONE | undefined): T | null | undefined {
+  return value === NONE ? null : value;
 }
 
 function fields({ scope, expires, requestsPerMinute, tokensPerMinute }: KeyOptions): object {
-  return { scopes: scope as Scope[] | undefined, expiresAt: expires, requestsPerMinute, tokensPerMinute };
+  return {
+    scopes: scope as Scope[] | undefined,
+    expiresAt: nullable(expires),
+    requestsPerMinute: nullable(requestsPerMinute),
+    tokensPerMinute: nullable(tokensPerMinute),
+  };
 }
 
 /** The key alone on stdout, so that a script can take it as it is. */

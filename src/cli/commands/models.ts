@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { basename, resolve } from 'node:path';
-import { importedModelSchema, modelSchema, type ModelDto } from '../../registry/dto/model.dto.js';
+import { modelSchema, type ModelDto } from '../../registry/dto/model.dto.js';
 import { UsageError } from '../errors.js';
+import { importModel } from '../model-import.js';
 import { withProgress } from '../progress.js';
 import { session } from '../session.js';
 import { columns, megabytes, print, type Terminal } from '../terminal.js';
@@ -18,8 +19,8 @@ export function addModels(program: Command): void {
     .action(async (folder: string, options: { name?: string; link?: boolean }, command: Command) => {
       const { api, terminal } = session(command);
       const body = { name: options.name ?? nameOf(folder), folder: resolve(folder), link: options.link === true };
-      const model = await withProgress(terminal, `Importing ${body.name}`, null, () =>
-        api.post('/api/v1/models', body, importedModelSchema),
+      const model = await withProgress(terminal, `Importing ${body.name}`, null, (update) =>
+        importModel(api, body, update),
       );
       model.warnings.forEach(terminal.warn);
       print(terminal, model, () =>

@@ -1,5 +1,6 @@
 import { Argument, Option, type Command } from 'commander';
 import { nodeSchema, policySchema, type NodeDto } from '../../registry/dto/node.dto.js';
+import { deletedNodeSchema } from '../../registry/places/removal.dto.js';
 import { repeated } from '../arguments.js';
 import { UsageError } from '../errors.js';
 import { drawNode } from '../node-drawing.js';
@@ -101,6 +102,33 @@ export function addNodes(program: Command): void {
       const expected = { ifVersion: options.ifVersion ?? version };
       const node = await api.patch(nodeRoute(path), { tags: next }, nodeSchema, expected);
       print(terminal, node, () => `${node.path} has ${node.tags.length === 0 ? 'no tags' : node.tags.join(', ')}.`);
+    });
+
+  nodes
+    .command('delete')
+    .description('delete a node; it can come back until garbage collection has taken its revisions')
+    .argument('<path>')
+    .option('--recursive', 'with all that is below it')
+    .option('--force', 'although nodes that were moved away by force were trained on it')
+    .addOption(ifVersion())
+    .action(async (path: string, options: { recursive?: boolean; force?: boolean } & Versioned, command: Command) => {
+      const { api, terminal } = session(command);
+      const query = `?recursive=${options.recursive === true}&force=${options.force === true}`;
+      const gone = await api.delete(nodeRoute(path, query), deletedNodeSchema, options);
+      print(terminal, gone, () => {
+        const what = gone.nodes === 1 ? gone.path : `${gone.path} and ${gone.nodes - 1} below it`;
+        return `Deleted ${what}. Brings it back: espalier nodes undelete ${gone.id}`;
+      });
+    });
+
+  nodes
+    .command('undelete')
+    .description('bring a deleted node back to where it was, with what was deleted with it')
+    .argument('<id>', 'as its deletion told it')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const { api, terminal } = session(command);
+      const node = await api.post(nodeRoute(id, '/undelete'), undefined, nodeSchema);
+      print(terminal, node, () => `${node.path} is back.`);
     });
 
   const states = [
