@@ -1,5 +1,6 @@
 /** A node of a tree as clients see it. */
 import { z } from 'zod';
+import { flag } from '../../http/flag.js';
 import { plainText } from '../../http/plain-text.js';
 import { pageQuery } from './page.js';
 import { tagsSchema } from './tags.js';
@@ -38,7 +39,7 @@ export const listNodesQuery = pageQuery.extend({
   /** Lists this node and all below it; left out, all trees. */
   under: z.string().min(1).max(4096).optional(),
   /** Also those that were archived. */
-  archived: z.stringbool().default(false),
+  archived: flag(),
 });
 export type ListNodes = z.output<typeof listNodesQuery>;
 

@@ -1,5 +1,6 @@
 /** An API key as those see it who manage keys. The key itself is shown once, where it is made. */
 import { z } from 'zod';
+import { flag } from '../../http/flag.js';
 import { ALL_SCOPES } from '../../access/scopes.js';
 import { plainText } from '../../http/plain-text.js';
 import { pageQuery } from '../dto/page.js';
@@ -50,7 +51,7 @@ export type RotateKey = z.output<typeof rotateKeyBody>;
 
 export const listKeysQuery = pageQuery.extend({
   /** Also those that were revoked. */
-  revoked: z.stringbool().default(false),
+  revoked: flag(),
 });
 export type ListKeys = z.output<typeof listKeysQuery>;
 

@@ -1,15 +1,12 @@
 /** What a deletion takes and answers. */
 import { z } from 'zod';
+import { flag } from '../../http/flag.js';
 
 export const deleteNodeQuery = z.strictObject({
-  recursive: z
-    .stringbool()
-    .default(false)
-    .describe('Deletes what is below it, too; else a node that has children stays.'),
-  force: z
-    .stringbool()
-    .default(false)
-    .describe('Deletes it although heads of nodes elsewhere, which were moved away by force, were trained on it.'),
+  recursive: flag().describe('Deletes what is below it, too; else a node that has children stays.'),
+  force: flag().describe(
+    'Deletes it although heads of nodes elsewhere, which were moved away by force, were trained on it.',
+  ),
 });
 export type DeleteNode = z.output<typeof deleteNodeQuery>;
 
