@@ -46,7 +46,7 @@ describe('a key that is bound to a subtree', () => {
   let operations: Operation[] = [];
 
   beforeAll(async () => {
-    registry = await TinyRegistry.start();
+    registry = await TinyRegistry.start({ env: { ESPALIER_HUB_URL: 'off' } });
     await grow('tiny', BRANCHES);
     for (const place of places) place.secrets.push(...(await secretsOf(place)));
     const model = await registry.get<{ id: string; digest: string; rootNodeId: string }>('/models/tiny');
