@@ -95,7 +95,7 @@ describe('other origins', () => {
     await other.remove();
     expect(answer.headers.get('access-control-allow-origin')).toBeNull();
     expect(preflight.headers.get('access-control-allow-origin')).toBeNull();
-    expect(preflight.status).toBe(404);
+    expect(preflight.status).toBe(405);
   }, 60_000);
 });
 
@@ -166,6 +166,43 @@ describe('bytes that are no HTTP', () => {
     },
     20_000,
   );
+});
+
+describe('methods', () => {
+  test.each([
+    ['PUT', '/v1/completions', 'POST'],
+    ['DELETE', '/v1/models/story/french', 'GET, HEAD'],
+    ['POST', '/health/live', 'GET, HEAD'],
+  ])('%s %s is told what there is', async (method, path, allow) => {
+    const { status, headers, body } = await service.call(path, { method, key: null });
+    expect(status).toBe(405);
+    expect(headers.get('allow')).toBe(allow);
+    expect(body).toMatchObject({ error: { code: 'method_not_allowed', details: { allowed: allow.split(', ') } } });
+  });
+
+  test('of a path that is not there are all the same', async () => {
+    expect((await service.call('/nowhere', { method: 'PUT' })).status).toBe(404);
+  });
+});
+
+test.each([
+  ['no boundary', 'multipart/form-data', 'x'],
+  ['a boundary past all measure', `multipart/form-data; boundary=${'b'.repeat(300)}`, 'x'],
+  ['no part', 'multipart/form-data; boundary=b', 'x'],
+  ['no end', 'multipart/form-data; boundary=b', '--b\r\nContent-Disposition: form-data; name="path"\r\n\r\nstory'],
+  [
+    'a file without end',
+    'multipart/form-data; boundary=b',
+    '--b\r\nContent-Disposition: form-data; name="adapter_config.json"; filename="a"\r\n\r\n{',
+  ],
+  [
+    'too many parts',
+    'multipart/form-data; boundary=b',
+    `${Array.from({ length: 40 }, (_, n) => `--b\r\nContent-Disposition: form-data; name="f${n}"\r\n\r\nx\r\n`).join('')}--b--\r\n`,
+  ],
+])('a form with %s is the fault of who sent it', async (_, type, body) => {
+  const answer = await service.call('/api/v1/revisions', { body, headers: { 'content-type': type } });
+  expect([answer.status, answer.body]).toMatchObject([400, { error: { code: 'invalid_request' } }]);
 });
 
 describe('metrics', () => {
