@@ -6,13 +6,8 @@ import { AdapterTree } from '../tree/adapter-tree.js';
 import { ChangeFeed } from './change-feed.js';
 import { toAliasRecord, toRedirectRecord } from './changed-rows.js';
 import { ModelFolders } from './model-folders.js';
-import {
-  nodeRecordColumns,
-  revisionRecordColumns,
-  toNodeRecord,
-  toRegisteredModel,
-  toRevisionRecord,
-} from './records-of-rows.js';
+import { toNodeRecord, toRegisteredModel, toRevisionRecord } from './records-of-rows.js';
+import { nodesAfter, revisionsAfter } from './mirror-rows.js';
 import { TreeMirror } from './tree-mirror.js';
 
 const PAGE = 5_000;
@@ -38,31 +33,20 @@ export class MirrorLoader {
   /** `reader` sees one state of the database from the first page to the last. */
   async #loadFrom(reader: Transaction): Promise<void> {
     const newest = await reader.auditEntry.aggregate({ _max: { sequence: true } });
-    const nodes = await collect(
-      (page) => reader.node.findMany({ ...page, where: { ...page.where, deletedAt: null }, select: nodeRecordColumns }),
-      toNodeRecord,
-    );
-    const revisions = await collect(
-      (page) =>
-        reader.revision.findMany({
-          ...page,
-          where: { ...page.where, node: { deletedAt: null } },
-          select: revisionRecordColumns,
-        }),
-      toRevisionRecord,
-    );
+    const nodes = await collect(({ after, take }) => nodesAfter(reader, after, take), toNodeRecord);
+    const revisions = await collect(({ after, take }) => revisionsAfter(reader, after, take), toRevisionRecord);
     const roots = new Map(nodes.filter(({ parentId }) => parentId === null).map((node) => [node.modelId, node.id]));
     const models = await collect(
-      (page) => reader.model.findMany(page),
+      (page) => reader.model.findMany(orderedById(page)),
       // A model is always written together with its root.
       (row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(this.#folders.root, row.digest)),
     );
     const aliases = await collect(
-      (page) => reader.alias.findMany(page),
+      (page) => reader.alias.findMany(orderedById(page)),
       (row) => ({ nodeId: row.nodeId, ...toAliasRecord(row) }),
     );
     const redirects = await collect(
-      (page) => reader.redirect.findMany(page),
+      (page) => reader.redirect.findMany(orderedById(page)),
       (row) => ({ parentId: row.parentId, ...toRedirectRecord(row) }),
     );
     this.#mirror.replace(AdapterTree.load({ models, nodes, revisions, aliases, redirects }), models);
@@ -70,26 +54,25 @@ export class MirrorLoader {
   }
 }
 
-interface PageOfIds {
-  where?: { id: { gt: string } };
-  orderBy: { id: 'asc' };
+interface Slice {
+  /** Id of the last row before it; empty at the start. */
+  after: string;
   take: number;
 }
 
+function orderedById({ after, take }: Slice) {
+  return { where: { id: { gt: after } }, orderBy: { id: 'asc' }, take } as const;
+}
+
 async function collect<Row extends { id: string }, T>(
-  find: (page: PageOfIds) => Promise<Row[]>,
+  find: (slice: Slice) => Promise<Row[]>,
   map: (row: Row) => T,
 ): Promise<T[]> {
   const all: T[] = [];
-  let last: string | undefined;
-  do {
-    const rows = await find({
-      ...(last === undefined ? {} : { where: { id: { gt: last } } }),
-      orderBy: { id: 'asc' },
-      take: PAGE,
-    });
+  for (let after: string | undefined = ''; after !== undefined;) {
+    const rows: Row[] = await find({ after, take: PAGE });
     for (const row of rows) all.push(map(row));
-    last = rows.length < PAGE ? undefined : rows.at(-1)?.id;
-  } while (last !== undefined);
+    after = rows.length < PAGE ? undefined : rows.at(-1)?.id;
+  }
   return all;
 }
