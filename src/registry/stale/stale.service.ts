@@ -6,17 +6,17 @@ import { Injectable } from '@nestjs/common';
 import { setImmediate } from 'node:timers/promises';
 import type { RequestContext } from '../../access/request-context.js';
 import type { AdapterTree } from '../../tree/adapter-tree.js';
-import { isWithin } from '../../tree/shape.js';
 import type { StaleLink } from '../../tree/staleness.js';
 import type { TreeNode } from '../../tree/tree-node.js';
 import { cursorKey, toCursor, toPage, type Page } from '../dto/page.js';
-import { findNode, isPutAway, isVisible } from '../node-lookup.js';
+import { findNode, isVisible } from '../node-lookup.js';
 import { TreeMirror } from '../tree-mirror.js';
 import type { ListStale, StaleNodeDto } from './stale.dto.js';
 
 const NODE_ID = /^[\w-]{1,64}$/;
 /** Nodes looked at in one go: a millisecond or two. */
 const SLICE = 4_096;
+const SORTED_TOGETHER = 512;
 /** Nodes below one that are counted. */
 const MAX_BELOW = 1_000;
 
@@ -65,16 +65,30 @@ async function nextStale(
   after: string | null,
   count: number,
 ): Promise<TreeNode[]> {
-  const isOfUse = (node: TreeNode) =>
-    (after === null || node.id > after) && (topId === null || isWithin(node, topId)) && !isPutAway(tree, node.id);
   let next: TreeNode[] = [];
+  /** Whatever comes after it is of no use any more. */
+  let last: string | null = null;
   let seen = 0;
   for (const node of tree.staleNodes) {
     if (++seen % SLICE === 0) await setImmediate();
-    if (isOfUse(node)) next.push(node);
-    if (next.length >= SLICE + count) next = smallest(next, count);
+    if ((after !== null && node.id <= after) || (last !== null && node.id >= last)) continue;
+    if (!isListed(node, topId)) continue;
+    next.push(node);
+    if (next.length < 2 * count + SORTED_TOGETHER) continue;
+    next = smallest(next, count);
+    last = next.at(-1)?.id ?? null;
   }
   return smallest(next, count);
+}
+
+/** At or below the topmost node, and not put away. */
+function isListed(node: TreeNode, topId: string | null): boolean {
+  let isBelow = topId === null;
+  for (let at: TreeNode | null = node; at; at = at.parent) {
+    if (at.archived) return false;
+    isBelow ||= at.id === topId;
+  }
+  return isBelow;
 }
 
 function smallest(nodes: readonly TreeNode[], count: number): TreeNode[] {
