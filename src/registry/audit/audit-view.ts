@@ -13,8 +13,19 @@ export interface Sight {
 
 const ID = /^[0-9A-HJKMNP-TV-Z]{26}$/;
 const PATH = /^[a-z0-9][a-z0-9._-]*(\/[^\s/]+)+$/;
-/** Written by people: nothing that the service says of itself. */
-const FREE_TEXT = new Set(['description', 'message', 'reason', 'tags', 'card', 'author', 'name', 'alias', 'redirect']);
+/** Written by people, or about other places: nothing that the service says of this registry. */
+const FREE_TEXT = new Set([
+  'description',
+  'message',
+  'reason',
+  'tags',
+  'card',
+  'author',
+  'name',
+  'alias',
+  'redirect',
+  'source',
+]);
 /** Holds a path also where that is a model's name alone. */
 const PATHS = new Set(['path', 'parent']);
 /** Holds an id of what is in no tree. */
