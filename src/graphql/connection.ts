@@ -44,6 +44,11 @@ export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   return parsed.data;
 }
 
+/** For filters, where null says no more than leaving a field out does: many clients send it for what isn't set. */
+export function withoutNulls(input: object): object {
+  return Object.fromEntries(Object.entries(input).filter(([, value]) => value !== null));
+}
+
 /** A page of a list that goes forward, as its service gave it. */
 export function toConnection<T>(page: Page<T>, { cursor }: PageQuery): Connection<T> {
   const cursors = cursorsOf(page);

@@ -1,7 +1,7 @@
 /**
- * What an operation can cost: the number of objects that its answer may hold. A connection counts its page size times
- * what a node of it counts, whether the size is written in the document or comes as a variable; any other field that has
- * fields counts one, and a plain list of objects `LIST` of them. Scalars are free: they come with their object.
+ * What an operation can cost: about the number of objects that its answer may hold. A connection counts its page size
+ * times what a node of it counts, whether the size is written in the document or comes as a variable. Any other field that
+ * has fields counts one, and what is below it, in a plain list `LIST` times. Scalars are free: they come with their object.
  *
  * Each fragment is counted once and remembered, so that counting takes no longer than reading the document.
  */
@@ -101,7 +101,7 @@ class Count {
     if (parent?.name.endsWith('Connection')) return below;
     const page = this.#pageSize(node, field);
     if (page !== null) return page * Math.max(1, below);
-    return (isListType(getNullableType(field.type)) ? LIST : 1) * (1 + below);
+    return 1 + (isListType(getNullableType(field.type)) ? LIST : 1) * below;
   }
 
   /** Null where the field is no connection. */

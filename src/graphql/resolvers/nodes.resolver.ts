@@ -2,6 +2,7 @@
 import { Args, Parent, Query, ResolveField, Resolver } from '@nestjs/graphql';
 import { Context, type RequestContext } from '../../access/request-context.js';
 import { RequireScope } from '../../access/scope.js';
+import type { AliasDto } from '../../registry/aliases/alias.dto.js';
 import type { NodeDto } from '../../registry/dto/node.dto.js';
 import type { RevisionDto } from '../../registry/dto/revision.dto.js';
 import { NodesService } from '../../registry/nodes.service.js';
@@ -52,6 +53,11 @@ export class NodesResolver {
   @ResolveField()
   head(@Parent() { head }: NodeDto, @Load() { revisions }: Loaders): Promise<RevisionDto | null> | null {
     return head === null ? null : revisions.load(head.id);
+  }
+
+  @ResolveField()
+  aliases(@Parent() { id }: NodeDto, @Load() { aliases }: Loaders): Promise<AliasDto[]> {
+    return aliases.load(id);
   }
 
   @ResolveField()
