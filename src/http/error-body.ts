@@ -5,8 +5,7 @@ import type { ErrorShape } from '../errors.js';
 export const errorBodySchema = z
   .object({
     error: z.object({
-      /** What is wrong, in which thing, and what to do. */
-      message: z.string(),
+      message: z.string().describe('What is wrong, in which thing, and what to do.'),
       type: z.enum([
         'invalid_request_error',
         'authentication_error',
@@ -14,8 +13,7 @@ export const errorBodySchema = z
         'rate_limit_error',
         'server_error',
       ]),
-      /** The field of the request that is at fault. */
-      param: z.string().nullable(),
+      param: z.string().nullable().describe('The field of the request that is at fault.'),
       code: z.string(),
       details: z.record(z.string(), z.unknown()).optional(),
     }),

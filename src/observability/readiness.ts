@@ -10,12 +10,14 @@ import { RegistryService } from '../registry/registry.service.js';
 export const readinessSchema = z
   .object({
     status: z.enum(['ready', 'not_ready']),
-    /** In words; empty when ready. */
-    reasons: z.array(z.string()),
+    reasons: z.array(z.string()).describe('In words; empty when ready.'),
     database: z.enum(['up', 'down']),
     engine: z.string(),
-    /** One that isn't loaded is loaded by the first request that needs it: no reason to send requests elsewhere. */
-    models: z.object({ imported: z.number(), loaded: z.number() }),
+    models: z
+      .object({ imported: z.number(), loaded: z.number() })
+      .describe(
+        "One that isn't loaded is loaded by the first request that needs it: no reason to send requests elsewhere.",
+      ),
   })
   .meta({ id: 'Readiness' });
 export type Readiness = z.infer<typeof readinessSchema>;

@@ -11,11 +11,8 @@ export const finishReason = z.enum(['stop', 'length']).nullable();
 
 export const answerHead = {
   id: z.string(),
-  /** Seconds. */
-  created: z.number(),
-  /** As the request named it. */
-  model: z.string(),
-  /** Path digest. */
-  system_fingerprint: z.string(),
+  created: z.number().describe('Seconds.'),
+  model: z.string().describe('As the request named it.'),
+  system_fingerprint: z.string().describe('Path digest.'),
 };
 export type AnswerHead = z.infer<z.ZodObject<typeof answerHead>>;

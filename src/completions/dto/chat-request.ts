@@ -1,7 +1,7 @@
 /** Body of `POST /v1/chat/completions`. */
 import { z } from 'zod';
 import type { ChatMessage } from '../../tokenization/chat-template.js';
-import { checkGeneration, generationFields, ignored, unsupported } from './generation-fields.js';
+import { checkGeneration, generationFields, ignored, streamRule, unsupported } from './generation-fields.js';
 
 const MAX_MESSAGES = 4096;
 const NO_TOOLS = 'Tools are not supported.';
@@ -49,13 +49,14 @@ export const chatRequest = z
     reasoning_effort: unsupported('No control of reasoning is supported.'),
     verbosity: unsupported('No control of verbosity is supported.'),
     web_search_options: unsupported('Searching the web is not supported.'),
-    /** Makes answers faster elsewhere, never different. */
-    prediction: ignored,
+    prediction: ignored.describe('Makes answers faster elsewhere, never different.'),
 
     // vLLM's extensions.
     add_generation_prompt: z.boolean().nullish(),
-    /** Further variables of the chat template. */
-    chat_template_kwargs: z.record(z.string(), z.unknown()).nullish(),
+    chat_template_kwargs: z
+      .record(z.string(), z.unknown())
+      .nullish()
+      .describe('Further variables of the chat template.'),
   })
   .superRefine((body, context) => {
     checkGeneration(body, context);
@@ -65,6 +66,15 @@ export const chatRequest = z
     for (const field of ['max_tokens', 'max_completion_tokens'] as const) {
       if (body[field] === 0) context.addIssue({ code: 'custom', path: [field], message: 'At least 1 is expected.' });
     }
+  })
+  .meta({
+    allOf: [
+      streamRule,
+      {
+        if: { properties: { top_logprobs: { type: 'integer' } }, required: ['top_logprobs'] },
+        then: { properties: { logprobs: { const: true } }, required: ['logprobs'] },
+      },
+    ],
   });
 export type ChatRequest = z.infer<typeof chatRequest>;
 

@@ -1,6 +1,6 @@
 /** Body of `POST /v1/completions`. */
 import { z } from 'zod';
-import { checkGeneration, generationFields, unsupported } from './generation-fields.js';
+import { checkGeneration, generationFields, streamRule, unsupported } from './generation-fields.js';
 
 const MAX_PROMPTS = 128;
 const tokens = z.array(z.number().int().min(0)).min(1);
@@ -8,7 +8,6 @@ const tokens = z.array(z.number().int().min(0)).min(1);
 export const completionRequest = z
   .strictObject({
     ...generationFields,
-    /** A text, a list of token ids, or several of either: each is completed by itself. */
     prompt: z
       .union(
         [z.string(), tokens, z.array(z.string()).min(1).max(MAX_PROMPTS), z.array(tokens).min(1).max(MAX_PROMPTS)],
@@ -16,14 +15,16 @@ export const completionRequest = z
           error: `A text, a list of token ids, or a list of 1 to ${MAX_PROMPTS} of either is expected.`,
         },
       )
-      .nullish(),
+      .nullish()
+      .describe('A text, a list of token ids, or several of either: each is completed by itself.'),
     echo: z.boolean().nullish(),
-    /** How many alternatives to report with each token. */
-    logprobs: z.number().int().min(0).max(20).nullish(),
+    logprobs: z.number().int().min(0).max(20).nullish().describe('How many alternatives to report with each token.'),
     best_of: z.number().int().nullish(),
     suffix: unsupported('Text after the completion is not supported.', ''),
-    /** vLLM's extension: whether the checkpoint's own tokens (BOS) are put before a text. */
-    add_special_tokens: z.boolean().nullish(),
+    add_special_tokens: z
+      .boolean()
+      .nullish()
+      .describe("vLLM's extension: whether the checkpoint's own tokens (BOS) are put before a text."),
   })
   .superRefine((body, context) => {
     checkGeneration(body, context);
@@ -31,7 +32,8 @@ export const completionRequest = z
       const message = 'Choosing the best of several is not supported: it can only be the same as "n". Leave it out.';
       context.addIssue({ code: 'custom', path: ['best_of'], message });
     }
-  });
+  })
+  .meta({ allOf: [streamRule] });
 export type CompletionRequest = z.infer<typeof completionRequest>;
 
 /** The prompts one by one. */

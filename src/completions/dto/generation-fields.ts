@@ -12,7 +12,7 @@ const MAX_TOKEN_LIST = 1024;
 
 const tokenId = z.number().int().min(0);
 const stopString = z.string().min(1).max(MAX_STOP_LENGTH);
-export const ignored = z.unknown().optional();
+export const ignored = z.unknown().optional().describe('Taken, and of no effect.');
 
 /** Only `null` and the given values, which say what happens anyway. */
 export function unsupported(advice: string, ...harmless: readonly unknown[]): z.ZodOptional {
@@ -20,7 +20,8 @@ export function unsupported(advice: string, ...harmless: readonly unknown[]): z.
   return z
     .unknown()
     .refine((value) => accepted.has(JSON.stringify(value)), { message: `${advice} Leave it out.` })
-    .optional();
+    .optional()
+    .meta({ description: advice, enum: [null, ...harmless] });
 }
 
 export const modelField = z.string().min(1).max(4096);
@@ -43,8 +44,7 @@ export const generationFields = {
     .nullish(),
 
   // vLLM's extensions.
-  /** 0 and −1 are off. */
-  top_k: z.number().int().min(-1).nullish(),
+  top_k: z.number().int().min(-1).nullish().describe('0 and −1 are off.'),
   min_p: z.number().min(0).max(1).nullish(),
   repetition_penalty: z.number().gt(0).max(10).nullish(),
   min_tokens: z.number().int().min(0).nullish(),
@@ -63,6 +63,12 @@ export const generationFields = {
 };
 
 export type GenerationFields = z.infer<z.ZodObject<typeof generationFields>>;
+
+/** The rule below, as JSON schemas say it. */
+export const streamRule = {
+  if: { properties: { stream_options: { type: 'object' } }, required: ['stream_options'] },
+  then: { properties: { stream: { const: true } }, required: ['stream'] },
+} as const;
 
 /** Rules between fields. */
 export function checkGeneration(

@@ -7,24 +7,21 @@ const MAX_MODELS = 1000;
 
 export const modelListQuery = z.object({
   limit: z.coerce.number().int().min(1).max(MAX_MODELS).default(MAX_MODELS),
-  /** Id of the last entry of the page before. */
-  after: plainText(4096).min(1).optional(),
+  after: plainText(4096).min(1).optional().describe('Id of the last entry of the page before.'),
 });
 export type ModelListQuery = z.infer<typeof modelListQuery>;
 
 export const modelEntrySchema = z
   .object({
-    /** The node's path: what goes into `model` of a request. */
-    id: z.string(),
+    id: z.string().describe("The node's path: what goes into `model` of a request."),
     object: z.literal('model'),
-    /** Seconds. */
-    created: z.number(),
+    created: z.number().describe('Seconds.'),
     owned_by: z.string(),
-    /** As vLLM has it: where the adapter lies, which here is its path, and the base model's name. */
-    root: z.string(),
+    root: z
+      .string()
+      .describe("As vLLM has it: where the adapter lies, which here is its path, and the base model's name."),
     parent: z.string().nullable(),
-    /** Path of the node above. */
-    parent_node: z.string().nullable(),
+    parent_node: z.string().nullable().describe('Path of the node above.'),
   })
   .meta({ id: 'ServedModel' });
 export type ModelEntry = z.infer<typeof modelEntrySchema>;

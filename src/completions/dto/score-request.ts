@@ -9,15 +9,13 @@ export const scoreRequest = z
   .strictObject({
     model: modelField.optional(),
     models: z.array(modelField).min(1).max(MAX_PATHS).optional(),
-    /** The whole of it is scored, from its first token on where the tokenizer puts a BOS before it. */
-    text: textOrTokens.optional(),
-    /** What stands before the continuation; not scored itself. */
-    prompt: textOrTokens.optional(),
-    /** Scored, given the prompt. */
-    continuation: textOrTokens.optional(),
+    text: textOrTokens
+      .optional()
+      .describe('The whole of it is scored, from its first token on where the tokenizer puts a BOS before it.'),
+    prompt: textOrTokens.optional().describe('What stands before the continuation; not scored itself.'),
+    continuation: textOrTokens.optional().describe('Scored, given the prompt.'),
     add_special_tokens: z.boolean().optional(),
-    /** Reports each scored token. */
-    logprobs: z.boolean().optional(),
+    logprobs: z.boolean().optional().describe('Reports each scored token.'),
   })
   .superRefine((body, context) => {
     const issue = (field: string, message: string): void =>
@@ -34,18 +32,23 @@ export const scoreRequest = z
     if (body.prompt !== undefined && typeof body.prompt !== typeof body.continuation) {
       issue('prompt', 'Prompt and continuation are both texts or both lists of tokens.');
     }
+  })
+  .meta({
+    // The rules above, as far as JSON schemas can say them.
+    allOf: [
+      { oneOf: [{ required: ['model'] }, { required: ['models'] }] },
+      { oneOf: [{ required: ['text'] }, { required: ['continuation'] }] },
+    ],
+    dependentRequired: { prompt: ['continuation'] },
   });
 export type ScoreRequest = z.infer<typeof scoreRequest>;
 
 const pathScoreSchema = z.object({
   model: z.string(),
   path_digest: z.string(),
-  /** Sum over the scored tokens, natural logarithm. */
-  log_likelihood: z.number(),
-  /** How many tokens were scored. */
-  tokens: z.number(),
-  /** e^(−log_likelihood / tokens) */
-  perplexity: z.number(),
+  log_likelihood: z.number().describe('Sum over the scored tokens, natural logarithm.'),
+  tokens: z.number().describe('How many tokens were scored.'),
+  perplexity: z.number().describe('e^(−log_likelihood / tokens)'),
   logprobs: z.array(z.object({ token: z.string(), token_id: z.number(), logprob: z.number() })).optional(),
 });
 export type PathScore = z.infer<typeof pathScoreSchema>;
@@ -53,8 +56,7 @@ export type PathScore = z.infer<typeof pathScoreSchema>;
 export const scoreSchema = z
   .object({
     object: z.literal('list'),
-    /** In the order of the models asked for. */
-    data: z.array(pathScoreSchema),
+    data: z.array(pathScoreSchema).describe('In the order of the models asked for.'),
     usage: z.object({ prompt_tokens: z.number(), total_tokens: z.number() }),
   })
   .meta({ id: 'Score' });

@@ -3,9 +3,12 @@ import { z } from 'zod';
 import { isAlias } from '../../tree/path.js';
 import { revisionReference } from '../dto/revision.dto.js';
 
-export const aliasName = z.string().refine(isAlias, {
-  message: 'An alias has up to 64 characters: a lower-case letter first, then those, digits, ".", "_" or "-".',
-});
+export const aliasName = z
+  .string()
+  .refine(isAlias, {
+    message: 'An alias has up to 64 characters: a lower-case letter first, then those, digits, ".", "_" or "-".',
+  })
+  .meta({ pattern: '^[a-z][a-z0-9._-]{0,63}$' });
 
 export const setAliasBody = z.strictObject({
   /** Number or id of a revision of the node. */

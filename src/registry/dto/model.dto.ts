@@ -4,12 +4,12 @@ import { errorBodySchema } from '../../http/error-body.js';
 import { plainText } from '../../http/plain-text.js';
 
 export const importModelBody = z.strictObject({
-  /** The first segment of every path in its tree. */
-  name: z.string().min(1).max(100),
-  /** A Hugging Face folder on the machine of the service. */
-  folder: plainText(4096).min(1),
-  /** Hard-links the weights instead of copying them: only for a folder that nobody rewrites in place. */
-  link: z.boolean().default(false),
+  name: z.string().min(1).max(100).describe('The first segment of every path in its tree.'),
+  folder: plainText(4096).min(1).describe('A Hugging Face folder on the machine of the service.'),
+  link: z
+    .boolean()
+    .default(false)
+    .describe('Hard-links the weights instead of copying them: only for a folder that nobody rewrites in place.'),
 });
 /** As it comes in; `link` may be left out. */
 export type ImportModelInput = z.input<typeof importModelBody>;
@@ -19,20 +19,16 @@ export const modelSchema = z
   .object({
     id: z.string(),
     name: z.string(),
-    /** Base digest. */
-    digest: z.string(),
+    digest: z.string().describe('Base digest.'),
     modelType: z.string(),
     parameters: z.number(),
-    /** On disk. */
-    bytes: z.number(),
-    /** What its weights take once loaded: 4 bytes a parameter. */
-    memoryBytes: z.number(),
+    bytes: z.number().describe('On disk.'),
+    memoryBytes: z.number().describe('What its weights take once loaded: 4 bytes a parameter.'),
     maxPositions: z.number(),
     vocabSize: z.number(),
     layers: z.number(),
     hiddenSize: z.number(),
-    /** Names that adapters may give as their base without a warning. */
-    origins: z.array(z.string()),
+    origins: z.array(z.string()).describe('Names that adapters may give as their base without a warning.'),
     warnings: z.array(z.string()),
     rootNodeId: z.string(),
     createdAt: z.iso.datetime(),
@@ -42,8 +38,7 @@ export type ModelDto = z.infer<typeof modelSchema>;
 
 export const importedModelSchema = modelSchema
   .extend({
-    /** The name already stands for exactly these files: nothing was done. */
-    unchanged: z.boolean(),
+    unchanged: z.boolean().describe('The name already stands for exactly these files: nothing was done.'),
   })
   .meta({ id: 'ImportedModel' });
 export type ImportedModelDto = z.infer<typeof importedModelSchema>;

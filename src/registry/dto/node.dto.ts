@@ -24,22 +24,19 @@ export const updateNodeBody = z
     description: description.optional(),
     tags: tagsSchema.optional(),
   })
-  .refine((body) => Object.keys(body).length > 0, { message: 'Name at least one of policy, description, tags.' });
+  .refine((body) => Object.keys(body).length > 0, { message: 'Name at least one of policy, description, tags.' })
+  .meta({ minProperties: 1 });
 export type UpdateNode = z.infer<typeof updateNodeBody>;
 
 export const moveNodeBody = z.strictObject({
-  /** Where it goes, its name included. */
-  path: z.string().min(1).max(4096),
-  /** Moves it although that changes what it and the nodes below it serve. */
-  force: z.boolean().default(false),
+  path: z.string().min(1).max(4096).describe('Where it goes, its name included.'),
+  force: z.boolean().default(false).describe('Moves it although that changes what it and the nodes below it serve.'),
 });
 export type MoveNode = z.output<typeof moveNodeBody>;
 
 export const listNodesQuery = pageQuery.extend({
-  /** Lists this node and all below it; left out, all trees. */
-  under: z.string().min(1).max(4096).optional(),
-  /** Also those that were archived. */
-  archived: flag(),
+  under: z.string().min(1).max(4096).optional().describe('Lists this node and all below it; left out, all trees.'),
+  archived: flag().describe('Also those that were archived.'),
 });
 export type ListNodes = z.output<typeof listNodesQuery>;
 
@@ -49,26 +46,24 @@ export const nodeSchema = z
     path: z.string(),
     name: z.string(),
     model: z.string(),
-    /** Path of the parent; null for the root, which is the bare base model. */
-    parent: z.string().nullable(),
+    parent: z.string().nullable().describe('Path of the parent; null for the root, which is the bare base model.'),
     description: z.string(),
     tags: z.array(z.string()),
-    /** Which revision of the parent it is served with. */
-    policy: policySchema,
+    policy: policySchema.describe('Which revision of the parent it is served with.'),
     disabled: z.boolean(),
-    /** Put away, with all that is below it. */
-    archived: z.boolean(),
-    /** Moved under another parent by force, and no revision since. */
-    detached: z.boolean(),
-    /** The parent's head is no longer what its head was trained on, or that is so further up. */
-    stale: z.boolean(),
-    /** What it serves by default; null while it has no revision. */
-    head: z.object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number() }).nullable(),
+    archived: z.boolean().describe('Put away, with all that is below it.'),
+    detached: z.boolean().describe('Moved under another parent by force, and no revision since.'),
+    stale: z
+      .boolean()
+      .describe("The parent's head is no longer what its head was trained on, or that is so further up."),
+    head: z
+      .object({ id: z.string(), number: z.number(), digest: z.string(), rank: z.number() })
+      .nullable()
+      .describe('What it serves by default; null while it has no revision.'),
     aliases: z.array(z.object({ name: z.string(), revision: z.number(), protected: z.boolean() })),
     revisions: z.number(),
     children: z.number(),
-    /** Counts its changes; send it as If-Match to change only what you have seen. */
-    version: z.number(),
+    version: z.number().describe('Counts its changes; send it as If-Match to change only what you have seen.'),
     createdAt: z.iso.datetime(),
     updatedAt: z.iso.datetime(),
   })

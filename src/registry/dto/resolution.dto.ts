@@ -7,43 +7,40 @@ export type ResolveQuery = z.infer<typeof resolveQuery>;
 
 export const resolutionSchema = z
   .object({
-    /** Canonical form of what was asked for. */
-    path: z.string(),
-    /** What was asked for, where a node has moved from there. */
-    redirectedFrom: z.string().nullable(),
-    /** Path digest. */
-    digest: z.string(),
-    /** To a key that is bound to a subtree of it, a model shows its name alone. */
-    model: z.object({ id: z.string().nullable(), name: z.string(), digest: z.string().nullable() }),
-    /** Root to leaf, without the root. */
-    steps: z.array(
-      z.object({
-        /** What lies above the subtree of the key shows name and revision number alone. */
-        node: z.object({ id: z.string().nullable(), path: z.string() }),
-        weight: z.number(),
-        revision: z
-          .object({
-            id: z.string().nullable(),
-            number: z.number(),
-            digest: z.string().nullable(),
-            rank: z.number().nullable(),
-            bytes: z.number().nullable(),
-          })
-          .nullable(),
-        reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty', 'fallback']),
-        /** The reason in words. */
-        explanation: z.string(),
-        stale: z.boolean(),
-        offPin: z.boolean(),
-        /** Number of the recalled revision that would be served here. */
-        recalled: z.number().nullable(),
-      }),
-    ),
+    path: z.string().describe('Canonical form of what was asked for.'),
+    redirectedFrom: z.string().nullable().describe('What was asked for, where a node has moved from there.'),
+    digest: z.string().describe('Path digest.'),
+    model: z
+      .object({ id: z.string().nullable(), name: z.string(), digest: z.string().nullable() })
+      .describe('To a key that is bound to a subtree of it, a model shows its name alone.'),
+    steps: z
+      .array(
+        z.object({
+          /** What lies above the subtree of the key shows name and revision number alone. */
+          node: z.object({ id: z.string().nullable(), path: z.string() }),
+          weight: z.number(),
+          revision: z
+            .object({
+              id: z.string().nullable(),
+              number: z.number(),
+              digest: z.string().nullable(),
+              rank: z.number().nullable(),
+              bytes: z.number().nullable(),
+            })
+            .nullable(),
+          reason: z.enum(['head', 'explicit', 'pinned', 'follow', 'empty', 'fallback']),
+          /** The reason in words. */
+          explanation: z.string(),
+          stale: z.boolean(),
+          offPin: z.boolean(),
+          /** Number of the recalled revision that would be served here. */
+          recalled: z.number().nullable(),
+        }),
+      )
+      .describe('Root to leaf, without the root.'),
     totals: z.object({
-      /** Steps that add something to the base. */
-      adapters: z.number(),
-      /** Rank rows that the path takes in the bank. */
-      rank: z.number(),
+      adapters: z.number().describe('Steps that add something to the base.'),
+      rank: z.number().describe('Rank rows that the path takes in the bank.'),
       bytes: z.number(),
     }),
   })
@@ -52,11 +49,9 @@ export type ResolutionDto = z.infer<typeof resolutionSchema>;
 
 const servedStepsSchema = z.array(
   z.object({
-    /** Path of the node then. */
-    path: z.string(),
+    path: z.string().describe('Path of the node then.'),
     revision: z.number(),
-    /** Null for what lies above the subtree of the key. */
-    digest: z.string().nullable(),
+    digest: z.string().nullable().describe('Null for what lies above the subtree of the key.'),
     weight: z.number(),
   }),
 );
@@ -64,8 +59,7 @@ const servedStepsSchema = z.array(
 export const servedPathSchema = z
   .object({
     digest: z.string(),
-    /** The path as it was asked for first. */
-    path: z.string(),
+    path: z.string().describe('The path as it was asked for first.'),
     model: z.object({ name: z.string(), digest: z.string().nullable() }),
     steps: servedStepsSchema,
     firstServed: z.iso.datetime(),

@@ -87,8 +87,11 @@ export const targetsSchema = z.record(
   z.object({
     rank: z.number(),
     scale: z.number(),
-    /** ‖ΔW‖_F; null for revisions that are older than this number, or too large for it. */
-    norm: z.number().nullable().default(null),
+    norm: z
+      .number()
+      .nullable()
+      .default(null)
+      .describe('‖ΔW‖_F; null for revisions that are older than this number, or too large for it.'),
   }),
 );
 
@@ -96,11 +99,9 @@ export const revisionSchema = z
   .object({
     id: z.string(),
     nodeId: z.string(),
-    /** Path of the node. */
-    path: z.string(),
+    path: z.string().describe('Path of the node.'),
     number: z.number(),
-    /** Revision digest: effective config and tensors. */
-    digest: z.string(),
+    digest: z.string().describe('Revision digest: effective config and tensors.'),
     trainedOn: z
       .object({
         id: z.string().nullable().describe('Null where the parent is out of sight of the key.'),
@@ -108,8 +109,7 @@ export const revisionSchema = z
       })
       .nullable()
       .describe("The parent's revision that it was trained on; null where the parent had none."),
-    /** Largest rank over its modules. */
-    rank: z.number(),
+    rank: z.number().describe('Largest rank over its modules.'),
     bytes: z.number(),
     targets: targetsSchema,
     message: z.string().nullable(),
@@ -121,12 +121,13 @@ export const revisionSchema = z
       .nullable()
       .describe('Where its files were fetched; null where they were uploaded or lay in a folder.'),
     warnings: z.array(z.string()),
-    /** It is what the node serves by default. */
-    isHead: z.boolean(),
-    /** Out of service; `fallback` is the number of the revision that stands in for it, null where none does. */
+    isHead: z.boolean().describe('It is what the node serves by default.'),
     recalled: z
       .object({ at: z.iso.datetime(), reason: z.string().nullable(), fallback: z.number().nullable() })
-      .nullable(),
+      .nullable()
+      .describe(
+        'Out of service; `fallback` is the number of the revision that stands in for it, null where none does.',
+      ),
     version: z.number().describe('Counts its changes, which are of tags and recalls; send it as If-Match.'),
     createdAt: z.iso.datetime(),
   })
@@ -140,8 +141,7 @@ export type RevisionWithCardDto = z.infer<typeof revisionWithCardSchema>;
 
 export const pushedRevisionSchema = revisionSchema
   .extend({
-    /** The node already has this very revision: nothing was done. */
-    unchanged: z.boolean(),
+    unchanged: z.boolean().describe('The node already has this very revision: nothing was done.'),
   })
   .meta({ id: 'PushedRevision' });
 export type PushedRevisionDto = z.infer<typeof pushedRevisionSchema>;

@@ -16,8 +16,14 @@ const expiresAt = z.iso.datetime({ offset: true }).nullable();
 export const createKeyBody = z.strictObject({
   name,
   scopes,
-  /** The node, by id or path, at and below which the key is good; left out, everywhere. Bound to the node, not its name. */
-  subtree: z.string().min(1).max(4096).optional(),
+  subtree: z
+    .string()
+    .min(1)
+    .max(4096)
+    .optional()
+    .describe(
+      'The node, by id or path, at and below which the key is good; left out, everywhere. Bound to the node, not its name.',
+    ),
   expiresAt: expiresAt.default(null),
   requestsPerMinute: limit.default(null),
   tokensPerMinute: limit.default(null),
@@ -35,23 +41,23 @@ export const updateKeyBody = z
   })
   .refine((body) => Object.keys(body).length > 0, {
     message: 'Name at least one of name, scopes, expiresAt, requestsPerMinute, tokensPerMinute.',
-  });
+  })
+  .meta({ minProperties: 1 });
 export type UpdateKey = z.output<typeof updateKeyBody>;
 
 export const rotateKeyBody = z.strictObject({
-  /** How long the old key goes on beside the new one. */
   overlapSeconds: z
     .number()
     .int()
     .min(0)
     .max(30 * 24 * 3600)
-    .default(0),
+    .default(0)
+    .describe('How long the old key goes on beside the new one.'),
 });
 export type RotateKey = z.output<typeof rotateKeyBody>;
 
 export const listKeysQuery = pageQuery.extend({
-  /** Also those that were revoked. */
-  revoked: flag(),
+  revoked: flag().describe('Also those that were revoked.'),
 });
 export type ListKeys = z.output<typeof listKeysQuery>;
 
@@ -59,16 +65,16 @@ export const keySchema = z
   .object({
     id: z.string(),
     name: z.string(),
-    /** What the key begins with. */
-    prefix: z.string(),
+    prefix: z.string().describe('What the key begins with.'),
     scopes: z.array(z.enum(ALL_SCOPES)),
-    /** Path is null once the node is deleted: the key is good for nothing then. */
-    subtree: z.object({ nodeId: z.string(), path: z.string().nullable() }).nullable(),
+    subtree: z
+      .object({ nodeId: z.string(), path: z.string().nullable() })
+      .nullable()
+      .describe('Path is null once the node is deleted: the key is good for nothing then.'),
     expiresAt: z.iso.datetime().nullable(),
     requestsPerMinute: z.number().nullable(),
     tokensPerMinute: z.number().nullable(),
-    /** To within some seconds. */
-    lastUsedAt: z.iso.datetime().nullable(),
+    lastUsedAt: z.iso.datetime().nullable().describe('To within some seconds.'),
     revokedAt: z.iso.datetime().nullable(),
     createdAt: z.iso.datetime(),
     version: z.number(),
@@ -78,8 +84,7 @@ export type KeyDto = z.infer<typeof keySchema>;
 
 export const newKeySchema = keySchema
   .extend({
-    /** The whole key: it is shown this once. */
-    key: z.string(),
+    key: z.string().describe('The whole key: it is shown this once.'),
   })
   .meta({ id: 'NewKey' });
 export type NewKeyDto = z.infer<typeof newKeySchema>;
