@@ -1,13 +1,13 @@
 /** Two instances on one PostgreSQL database and one folder of blobs. Needs ESPALIER_TEST_DATABASE_URL. */
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { join } from 'node:path';
 import type { NodeDto } from '../../src/registry/dto/node.dto.js';
 import type { NewKeyDto } from '../../src/registry/keys/key.dto.js';
-import { createDatabase, onPostgres, type TestDatabase } from './support/postgres.js';
+import { onPostgres } from './support/postgres.js';
 import { until } from './support/processes.js';
-import { TestService } from './support/service.js';
-import { TcpRelay } from './support/tcp-relay.js';
-import { TinyRegistry } from './support/tiny-registry.js';
+import type { TestService } from './support/service.js';
+import type { TcpRelay } from './support/tcp-relay.js';
+import type { TinyRegistry } from './support/tiny-registry.js';
+import { TwoInstances } from './support/two-instances.js';
 
 jest.setTimeout(180_000);
 
@@ -15,37 +15,17 @@ jest.setTimeout(180_000);
 const SOON_MS = 1_000;
 
 (onPostgres ? describe : describe.skip)('two instances on one database', () => {
-  let database: TestDatabase;
+  let both: TwoInstances;
   let relay: TcpRelay;
   let first: TinyRegistry;
   let second: TestService;
   let key: string;
 
   beforeAll(async () => {
-    database = (await createDatabase())!;
-    const url = new URL(database.url);
-    relay = new TcpRelay({ host: url.hostname, port: Number(url.port || 5432) });
-    await relay.open();
-    first = await TinyRegistry.start({ env: { DATABASE_URL: database.url } });
-    const relayed = new URL(database.url);
-    relayed.host = `127.0.0.1:${relay.port}`;
-    second = await TestService.start({
-      keys: first.service.keys,
-      env: {
-        DATABASE_URL: relayed.href,
-        ESPALIER_IMPORT_ROOTS: first.folder,
-        ESPALIER_BLOBS: join(first.service.dataFolder, 'blobs'),
-        ESPALIER_MODELS: join(first.service.dataFolder, 'models'),
-      },
-    });
-    key = first.service.keys.admin;
+    both = await TwoInstances.start();
+    ({ relay, first, second, key } = both);
   });
-  afterAll(async () => {
-    await second.remove();
-    await relay.cut();
-    await first.remove();
-    await database.drop();
-  });
+  afterAll(() => both.remove());
 
   const headOn = async (service: TestService, path: string): Promise<number | null> => {
     const { body, status } = await service.call<NodeDto>(`/api/v1/nodes/${encodeURIComponent(path)}`, { key });
