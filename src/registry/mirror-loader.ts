@@ -33,23 +33,32 @@ export class MirrorLoader {
   /** `reader` sees one state of the database from the first page to the last. */
   async #loadFrom(reader: Transaction): Promise<void> {
     const newest = await reader.auditEntry.aggregate({ _max: { sequence: true } });
-    const nodes = await collect(({ after, take }) => nodesAfter(reader, after, take), toNodeRecord);
-    const revisions = await collect(({ after, take }) => revisionsAfter(reader, after, take), toRevisionRecord);
-    const roots = new Map(nodes.filter(({ parentId }) => parentId === null).map((node) => [node.modelId, node.id]));
+    const load = AdapterTree.loading();
+    const rootNodes = await reader.node.findMany({ where: { parentId: null }, select: { id: true, modelId: true } });
+    const roots = new Map(rootNodes.map(({ id, modelId }) => [modelId, id]));
     const models = await collect(
-      (page) => reader.model.findMany(orderedById(page)),
+      (slice) => reader.model.findMany(orderedById(slice)),
       // A model is always written together with its root.
       (row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(this.#folders.root, row.digest)),
     );
+    load.models(models);
+    await eachPage(
+      ({ after, take }) => nodesAfter(reader, after, take),
+      (rows) => load.nodes(rows.map(toNodeRecord)),
+    );
+    await eachPage(
+      ({ after, take }) => revisionsAfter(reader, after, take),
+      (rows) => load.revisions(rows.map(toRevisionRecord)),
+    );
     const aliases = await collect(
-      (page) => reader.alias.findMany(orderedById(page)),
+      (slice) => reader.alias.findMany(orderedById(slice)),
       (row) => ({ nodeId: row.nodeId, ...toAliasRecord(row) }),
     );
     const redirects = await collect(
-      (page) => reader.redirect.findMany(orderedById(page)),
+      (slice) => reader.redirect.findMany(orderedById(slice)),
       (row) => ({ parentId: row.parentId, ...toRedirectRecord(row) }),
     );
-    this.#mirror.replace(AdapterTree.load({ models, nodes, revisions, aliases, redirects }), models);
+    this.#mirror.replace(load.finish({ aliases, redirects }), models);
     this.#feed.advance(newest._max.sequence ?? 0n);
   }
 }
@@ -69,10 +78,20 @@ async function collect<Row extends { id: string }, T>(
   map: (row: Row) => T,
 ): Promise<T[]> {
   const all: T[] = [];
-  for (let after: string | undefined = ''; after !== undefined;) {
-    const rows: Row[] = await find({ after, take: PAGE });
-    for (const row of rows) all.push(map(row));
-    after = rows.length < PAGE ? undefined : rows.at(-1)?.id;
-  }
+  await eachPage(find, (rows) => all.push(...rows.map(map)));
   return all;
+}
+
+/** The next page is asked for while one is taken in: the database and this process work at the same time. */
+async function eachPage<Row extends { id: string }>(
+  find: (slice: Slice) => Promise<Row[]>,
+  take: (rows: Row[]) => void,
+): Promise<void> {
+  let next: Promise<Row[]> | null = find({ after: '', take: PAGE });
+  while (next) {
+    const rows: Row[] = await next;
+    const last = rows.at(-1);
+    next = last && rows.length === PAGE ? find({ after: last.id, take: PAGE }) : null;
+    take(rows);
+  }
 }

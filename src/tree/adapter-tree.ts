@@ -32,6 +32,14 @@ export interface TreeRecords {
   redirects?: Iterable<RedirectRecord & { parentId: string }>;
 }
 
+/** A tree on its way: models first, then all nodes, then all revisions, each in as many pieces as there are. */
+export interface TreeLoad {
+  models(records: Iterable<ModelRecord>): void;
+  nodes(records: Iterable<NodeRecord>): void;
+  revisions(records: Iterable<RevisionRecord>): void;
+  finish(rest: Pick<TreeRecords, 'aliases' | 'redirects'>): AdapterTree;
+}
+
 /** Shared by all edges. */
 const NO_ATTRIBUTES = Object.freeze({});
 
@@ -48,25 +56,49 @@ export class AdapterTree implements TreeView {
 
   /** Everything at once, as it lies in the database: no order is needed, and the shape is checked at the end. */
   static load(records: TreeRecords): AdapterTree {
+    const load = AdapterTree.loading();
+    load.models(records.models);
+    load.nodes(records.nodes);
+    load.revisions(records.revisions);
+    return load.finish(records);
+  }
+
+  /** The same in pieces, so that a million records never lie in memory beside the tree. */
+  static loading(): TreeLoad {
     const tree = new AdapterTree();
     tree.#loading = true;
-    for (const model of records.models) tree.setModel(model);
-    const places: [StoredNode, string | null][] = [];
-    for (const record of records.nodes) places.push([tree.#add(record), record.parentId]);
-    for (const [node, parentId] of places) tree.#connect(node, parentId);
-    tree.#requireTrees();
-    for (const revision of records.revisions) tree.setRevision(revision);
-    for (const { nodeId, ...alias } of records.aliases ?? []) {
-      const node = tree.#node(nodeId);
-      if (node) node.aliases = [...node.aliases, alias];
-    }
-    for (const { parentId, ...redirect } of records.redirects ?? []) {
-      const parent = tree.#node(parentId);
-      if (parent) parent.redirects = [...parent.redirects, redirect];
-    }
-    tree.#loading = false;
-    tree.#graph.forEachNode((_id, node) => tree.#stale.update(node));
-    return tree;
+    const nodes: StoredNode[] = [];
+    const parentIds: (string | null)[] = [];
+    const connect = (): void => {
+      for (const [i, node] of nodes.entries()) tree.#connect(node, parentIds[i] ?? null);
+      nodes.length = parentIds.length = 0;
+    };
+    return {
+      models: (records) => {
+        for (const model of records) tree.setModel(model);
+      },
+      nodes: (records) => {
+        for (const record of records) {
+          nodes.push(tree.#add(record));
+          parentIds.push(record.parentId);
+        }
+      },
+      revisions: (records) => {
+        connect();
+        for (const revision of records) tree.setRevision(revision);
+      },
+      finish: ({ aliases = [], redirects = [] }) => {
+        connect();
+        tree.#requireTrees();
+        for (const { nodeId, ...alias } of aliases) tree.setAliases(nodeId, [...tree.aliases(nodeId), alias]);
+        for (const { parentId, ...redirect } of redirects) {
+          tree.setRedirects(parentId, [...tree.redirects(parentId), redirect]);
+        }
+        tree.#loading = false;
+        tree.#graph.forEachNode((_id, node) => tree.#stale.update(node));
+        return tree;
+      },
+    };
   }
 
   /**
