@@ -4,9 +4,9 @@ import { createInterface } from 'node:readline';
 import { importLineSchema, type ImportedModelDto } from '../registry/dto/model.dto.js';
 import type { ApiClient } from './api-client.js';
 import { ApiError } from './api-error.js';
-import type { Progress } from './progress.js';
+import type { OnProgress } from './progress.js';
 
-export async function importModel(api: ApiClient, body: object, update: Progress['update']): Promise<ImportedModelDto> {
+export async function importModel(api: ApiClient, body: object, update: OnProgress): Promise<ImportedModelDto> {
   const headers = { accept: 'application/jsonl' };
   const answer = await api.read('POST', '/api/v1/models', { body, headers });
   for await (const line of createInterface({ input: Readable.from(answer.body) })) {

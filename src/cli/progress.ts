@@ -1,19 +1,40 @@
 /** How far something is, on stderr while it lasts: a bar where the bytes are known, else the time that has passed. */
-import ora from 'ora';
 import { megabytes, type Terminal } from './terminal.js';
 
-export interface Progress {
-  /** `bytes`: how many are done. `of`: of how many, where that wasn't known before. */
-  update(bytes: number, of?: number): void;
+/** `bytes`: how many are done. `of`: of how many, where that wasn't known before. */
+export type OnProgress = (bytes: number, of?: number) => void;
+
+interface Progress {
+  update: OnProgress;
   /** Takes the line away. */
-  stop(): void;
+  stop: () => void;
 }
 
 const REFRESH_MS = 200;
 const BAR_WIDTH = 24;
 
-/** `totalBytes`: null where nobody knows. Nothing is drawn where stderr is no terminal, or for `--quiet` and `--json`. */
-export function progress(terminal: Terminal, label: string, totalBytes: number | null): Progress {
+/**
+ * Runs `work` under a progress line, which is gone when it ends, however it ends. `totalBytes`: null where nobody knows.
+ * Nothing is drawn where stderr is no terminal, or for `--quiet` and `--json`.
+ */
+export async function withProgress<T>(
+  terminal: Terminal,
+  label: string,
+  totalBytes: number | null,
+  work: (update: OnProgress) => Promise<T>,
+): Promise<T> {
+  if (!terminal.animated) return work(() => undefined);
+  const line = await progress(label, totalBytes, terminal.colour);
+  try {
+    return await work(line.update);
+  } finally {
+    line.stop();
+  }
+}
+
+async function progress(label: string, totalBytes: number | null, colour: boolean): Promise<Progress> {
+  // Only now: most commands are done before it would be loaded.
+  const { default: ora } = await import('ora');
   const started = Date.now();
   let bytes = 0;
   let total = totalBytes;
@@ -21,11 +42,10 @@ export function progress(terminal: Terminal, label: string, totalBytes: number |
   const spinner = ora({
     text: text(),
     stream: process.stderr,
-    color: terminal.colour ? 'cyan' : false,
+    color: colour ? 'cyan' : false,
     // Reading stdin is the command's own business, and Ctrl-C must stay a signal.
     discardStdin: false,
-    isEnabled: terminal.animated,
-    isSilent: !terminal.animated,
+    isEnabled: true,
   }).start();
   const timer = setInterval(() => (spinner.text = text()), REFRESH_MS).unref();
   return {
@@ -38,21 +58,6 @@ export function progress(terminal: Terminal, label: string, totalBytes: number |
       spinner.stop();
     },
   };
-}
-
-/** Runs `work` under a progress line, which is gone when it ends, however it ends. */
-export async function withProgress<T>(
-  terminal: Terminal,
-  label: string,
-  totalBytes: number | null,
-  work: (update: Progress['update']) => Promise<T>,
-): Promise<T> {
-  const line = progress(terminal, label, totalBytes);
-  try {
-    return await work(line.update);
-  } finally {
-    line.stop();
-  }
 }
 
 export function drawProgress(label: string, bytes: number, totalBytes: number | null, seconds: number): string {

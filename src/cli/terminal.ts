@@ -64,7 +64,7 @@ export function print<T>(to: Terminal, value: T, draw: (value: T) => string): vo
   to.write(to.json ? `${JSON.stringify(value, null, 2)}\n` : `${draw(value)}\n`);
 }
 
-/** Columns padded to their widest cell; the last one is not. Escape sequences take no width. */
+/** Columns padded to their widest cell; the last one is not, and empty ones are left out. Escape sequences take no width. */
 export function columns(rows: readonly (readonly string[])[], gap = '  '): string {
   const widths: number[] = [];
   for (const row of rows) row.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, width(cell))));
@@ -72,6 +72,7 @@ export function columns(rows: readonly (readonly string[])[], gap = '  '): strin
     .map((row) =>
       row
         .map((cell, i) => (i === row.length - 1 ? cell : cell + ' '.repeat((widths[i] ?? 0) - width(cell))))
+        .filter((_, i) => widths[i] !== 0)
         .join(gap)
         .trimEnd(),
     )

@@ -1,6 +1,10 @@
 /** `espalier keys` against the real service. */
+import { jest } from '@jest/globals';
 import { Cli } from './support/cli.js';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
+
+// Each command is a process of its own, and machines that run tests are slow.
+jest.setTimeout(300_000);
 
 let tree: SmallTree;
 let cli: Cli;
@@ -51,7 +55,7 @@ it('makes a key that is printed alone, bound, limited, changed, replaced and rev
   expect(await cli.print('keys', 'list')).not.toContain('ci ');
   expect(await cli.print('keys', 'list', '--revoked')).toMatch(/^ci .*revoked/m);
   expect(await cli.run(['keys', 'revoke', 'ci'])).toMatchObject({ code: 5 });
-}, 120_000);
+});
 
 it('takes no scope that there is not, and asks which of two keys is meant', async () => {
   expect(await cli.run(['keys', 'create', 'x'])).toMatchObject({ code: 2 });
@@ -62,4 +66,4 @@ it('takes no scope that there is not, and asks which of two keys is meant', asyn
     code: 2,
     stderr: expect.stringMatching(/esp_.*esp_/) as string,
   });
-}, 120_000);
+});

@@ -1,9 +1,13 @@
 /** What `espalier` is as a program: exit codes, errors, configuration, completion, colour, progress. */
+import { jest } from '@jest/globals';
 import { spawn, spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cli, ended, MAIN, type Ended } from './support/cli.js';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
+
+// Each command is a process of its own, and machines that run tests are slow.
+jest.setTimeout(300_000);
 
 let tree: SmallTree;
 let cli: Cli;
@@ -35,7 +39,7 @@ describe('what goes wrong', () => {
     ];
     for (const [code, args] of codes) expect({ args, code: (await cli.run(args)).code }).toEqual({ args, code });
     expect(await cli.run(['tree'], { env: { ESPALIER_DATA: '/nowhere' } })).toMatchObject({ code: 4 });
-  }, 120_000);
+  });
 
   it('is one JSON value with --json, whatever it is', async () => {
     const error = async (args: string[], env: Record<string, string> = {}): Promise<unknown> => {
@@ -53,13 +57,13 @@ describe('what goes wrong', () => {
     expect(await error(['nodes'])).toMatchObject({ code: 'usage' });
     expect(await error(['tree'], { ESPALIER_DATA: '/nowhere' })).toMatchObject({ code: 'no_key' });
     expect(await error(['tree', '--url', 'http://127.0.0.1:1', '--key', 'k'])).toMatchObject({ code: 'unreachable' });
-  }, 120_000);
+  });
 
   it('keeps a second service off the data of the first', async () => {
     const second = await cli.run(['serve', '--port', '0', '--data', tree.service.dataFolder]);
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(String(tree.service.pid));
-  }, 120_000);
+  });
 });
 
 describe('the configuration file', () => {
@@ -89,7 +93,7 @@ describe('the configuration file', () => {
     expect((await cli.run(['tree', '--profile', 'here', '--quiet'], { env })).stderr).toBe('');
     await writeFile(file, '{"urls": 1}');
     expect(await cli.run(['tree'], { env })).toMatchObject({ code: 2 });
-  }, 120_000);
+  });
 });
 
 describe('completion', () => {
@@ -102,30 +106,22 @@ describe('completion', () => {
     return ended(spawn('bash', ['-c', script], { env, cwd: tree.folder }));
   };
 
-  (installed('bash') ? it : it.skip)(
-    'knows commands, options, and the paths of the service, in bash',
-    async () => {
-      expect((await bash('espalier tr')).stdout).toBe('tree\n');
-      expect((await bash('espalier resolve story/fr')).stdout).toBe('story/french\nstory/french/verne\n');
-      // Bash splits words at colons, and replaces what stands behind the last.
-      expect((await bash('espalier resolve story/french:0.5/')).stdout).toBe('0.5/verne\n');
-      expect((await bash('espalier push --tr')).stdout).toBe('--trained-on\n');
-      expect((await bash('espalier push 0')).stdout).toBe('0\n');
-      expect((await bash('espalier --key wrong resolve story/fr')).stdout).toBe('\n');
-    },
-    120_000,
-  );
+  (installed('bash') ? it : it.skip)('knows commands, options, and the paths of the service, in bash', async () => {
+    expect((await bash('espalier tr')).stdout).toBe('tree\n');
+    expect((await bash('espalier resolve story/fr')).stdout).toBe('story/french\nstory/french/verne\n');
+    // Bash splits words at colons, and replaces what stands behind the last.
+    expect((await bash('espalier resolve story/french:0.5/')).stdout).toBe('0.5/verne\n');
+    expect((await bash('espalier push --tr')).stdout).toBe('--trained-on\n');
+    expect((await bash('espalier push 0')).stdout).toBe('0\n');
+    expect((await bash('espalier --key wrong resolve story/fr')).stdout).toBe('\n');
+  });
 
-  (installed('fish') ? it : it.skip)(
-    'works in fish',
-    async () => {
-      const script = '$NODE $MAIN completion fish | source; complete --do-complete "espalier resolve story/fr"';
-      const env = { ...cli.env, NODE: process.execPath, MAIN, HOME: tree.folder };
-      const { stdout } = await ended(spawn('fish', ['-c', script], { env }));
-      expect(stdout).toBe('story/french\t@1, rank 2\nstory/french/verne\t@1, rank 2\n');
-    },
-    120_000,
-  );
+  (installed('fish') ? it : it.skip)('works in fish', async () => {
+    const script = '$NODE $MAIN completion fish | source; complete --do-complete "espalier resolve story/fr"';
+    const env = { ...cli.env, NODE: process.execPath, MAIN, HOME: tree.folder };
+    const { stdout } = await ended(spawn('fish', ['-c', script], { env }));
+    expect(stdout).toBe('story/french\t@1, rank 2\nstory/french/verne\t@1, rank 2\n');
+  });
 });
 
 describe('on a terminal', () => {
@@ -139,22 +135,14 @@ describe('on a terminal', () => {
     return (await ended(child)).stdout;
   };
 
-  onTerminal(
-    'colours what NO_COLOR leaves plain',
-    async () => {
-      expect(await terminal('tree')).toContain('\u001b[1mstory\u001b[22m');
-      expect(await terminal('tree', { NO_COLOR: '1' })).not.toContain('\u001b');
-    },
-    120_000,
-  );
+  onTerminal('colours what NO_COLOR leaves plain', async () => {
+    expect(await terminal('tree')).toContain('\u001b[1mstory\u001b[22m');
+    expect(await terminal('tree', { NO_COLOR: '1' })).not.toContain('\u001b');
+  });
 
-  onTerminal(
-    'shows how far an upload is, unless told to be quiet',
-    async () => {
-      expect(await terminal('push 0 story/progress')).toMatch(/Pushing story\/progress/);
-      expect(await terminal('push 0 story/progress --quiet')).not.toMatch(/Pushing/);
-      expect((await cli.run(['push', '0', 'story/progress'])).stderr).toBe('');
-    },
-    120_000,
-  );
+  onTerminal('shows how far an upload is, unless told to be quiet', async () => {
+    expect(await terminal('push 0 story/progress')).toMatch(/Pushing story\/progress/);
+    expect(await terminal('push 0 story/progress --quiet')).not.toMatch(/Pushing/);
+    expect((await cli.run(['push', '0', 'story/progress'])).stderr).toBe('');
+  });
 });

@@ -1,8 +1,12 @@
 /** `espalier run` and `score` against the real service. */
+import { jest } from '@jest/globals';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cli } from './support/cli.js';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
+
+// Each command is a process of its own, and machines that run tests are slow.
+jest.setTimeout(300_000);
 
 let tree: SmallTree;
 let cli: Cli;
@@ -22,7 +26,7 @@ it('streams, and gives the same text for the same seed', async () => {
   expect(answer.usage).toMatchObject({ completion_tokens: 12 });
   const piped = await cli.run([...args.slice(0, 2), '-', ...args.slice(3)], { stdin: 'Le capitaine' });
   expect(piped.stdout).toBe(text);
-}, 120_000);
+});
 
 it('ends at Ctrl-C, and takes the row out of the engine', async () => {
   const child = cli.start(['run', 'story/french', 'Le capitaine', '--max-tokens', '400', '--temperature', '1']);
@@ -39,7 +43,7 @@ it('ends at Ctrl-C, and takes the row out of the engine', async () => {
     if (/^espalier_engine_rows_running 0$/m.test(body)) break;
     await sleep(100);
   }
-}, 120_000);
+});
 
 it('scores a text under several paths, the likeliest first', async () => {
   const text = 'Le capitaine regardait la mer.';
@@ -56,4 +60,4 @@ it('scores a text under several paths, the likeliest first', async () => {
     .map((row) => Number(row.split(/ +/)[1]));
   expect(perplexities).toEqual([...perplexities].sort((a, b) => a - b));
   expect(perplexities).toHaveLength(2);
-}, 120_000);
+});

@@ -1,5 +1,4 @@
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { ALL_SCOPES, type Scope } from '../../access/scopes.js';
 import { keySchema, newKeySchema, type KeyDto, type NewKeyDto } from '../../registry/keys/key.dto.js';
 import { repeated, wholeNumber } from '../arguments.js';
 import { findKey } from '../key-lookup.js';
@@ -9,6 +8,9 @@ import { from, seconds, shortTime } from '../times.js';
 
 /** Takes an end or a limit away. */
 const NONE = 'none';
+
+const SCOPES = keySchema.shape.scopes.element.options;
+type Scope = (typeof SCOPES)[number];
 
 interface KeyOptions {
   scope?: string[];
@@ -93,14 +95,12 @@ export function addKeys(program: Command): void {
 }
 
 function scopes(): Option {
-  return new Option('--scope <scope>', 'what it may do; several times for several')
-    .choices(ALL_SCOPES)
-    .argParser(chosen);
+  return new Option('--scope <scope>', 'what it may do; several times for several').choices(SCOPES).argParser(chosen);
 }
 
 function chosen(text: string, before: string[] | undefined): string[] {
-  const known: readonly string[] = ALL_SCOPES;
-  if (!known.includes(text)) throw new InvalidArgumentError(`It must be one of ${ALL_SCOPES.join(', ')}.`);
+  const known: readonly string[] = SCOPES;
+  if (!known.includes(text)) throw new InvalidArgumentError(`It must be one of ${SCOPES.join(', ')}.`);
   return repeated(text, before);
 }
 
