@@ -38,6 +38,7 @@ const environment = z.object({
     .default(1024 * 1024),
   ESPALIER_MAX_UPLOAD_MB: megabytes(2048),
   ESPALIER_DEMO: z.enum(['0', '1']).default('1'),
+  ESPALIER_ANNOUNCE: z.enum(['text', 'json']).default('text'),
   ESPALIER_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).default(5000),
   ESPALIER_GRAPHQL_INTROSPECTION: z.enum(['0', '1']).optional(),
   ESPALIER_GRAPHQL_MAX_DEPTH: limit(12),
@@ -97,6 +98,8 @@ export interface Config {
   };
   /** Whether an empty registry gets the demo tree at start. */
   demo: boolean;
+  /** How stdout tells that the service is up: to people, or to programs. */
+  announce: 'text' | 'json';
   /** How long API keys are taken on trust while the database is away. */
   keyGraceMs: number;
   /** How long running requests may take to finish once the service is told to stop. */
@@ -173,6 +176,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       },
     },
     demo: e.ESPALIER_DEMO === '1',
+    announce: e.ESPALIER_ANNOUNCE,
     keyGraceMs: e.ESPALIER_KEY_GRACE_SECONDS * 1000,
     shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
   };

@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   shutdown.listen();
   try {
     const running = await service.start();
-    if (!shutdown.begun) print(welcome(running));
+    if (!shutdown.begun) print(config.announce === 'json' ? JSON.stringify(running) : welcome(running));
   } catch (error) {
     // A signal during the start closes what the start was about to use.
     if (shutdown.begun) return;

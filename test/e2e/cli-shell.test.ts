@@ -1,6 +1,7 @@
 /** What `espalier` is as a program: exit codes, errors, configuration, completion, colour, progress. */
 import { jest } from '@jest/globals';
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cli, ended, MAIN, type Ended } from './support/cli.js';
@@ -64,6 +65,20 @@ describe('what goes wrong', () => {
     expect(second.code).toBe(1);
     expect(second.stderr).toContain(String(tree.service.pid));
   });
+});
+
+it('serves, and tells programs where', async () => {
+  const data = await mkdtemp(join(tree.folder, 'data '));
+  const child = cli.start(['serve', '--json', '--port', '0', '--data', data], { env: { ESPALIER_DEMO: '0' } });
+  const [line] = (await once(child.stdout!.setEncoding('utf8'), 'data')) as [string];
+  const { url, keys } = JSON.parse(line) as { url: string; keys: { admin: string } };
+  const key = (await readFile(keys.admin, 'utf8')).trim();
+  expect(await cli.run(['tree', '--url', url, '--key', key])).toMatchObject({
+    code: 0,
+    stdout: expect.any(String) as string,
+  });
+  child.kill('SIGINT');
+  expect(await once(child, 'close')).toEqual([0, null]);
 });
 
 describe('the configuration file', () => {

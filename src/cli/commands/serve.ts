@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { GlobalFlags } from '../session.js';
 
 interface ServeOptions {
   host?: string;
@@ -12,11 +13,12 @@ const VARIABLES = { host: 'ESPALIER_HOST', port: 'ESPALIER_PORT', data: 'ESPALIE
 export function addServe(program: Command): void {
   program
     .command('serve')
-    .description('start the service in this process; Ctrl-C stops it')
+    .description('start the service in this process; Ctrl-C stops it. --json: one line of JSON once it is up')
     .option('--host <address>', 'where to listen (ESPALIER_HOST)')
     .option('--port <port>', '0 takes a free one (ESPALIER_PORT)')
     .option('--data <folder>', 'database, blobs, models and keys (ESPALIER_DATA)')
-    .action(async (options: ServeOptions) => {
+    .action(async (options: ServeOptions, command: Command) => {
+      if (command.optsWithGlobals<GlobalFlags>().json === true) process.env['ESPALIER_ANNOUNCE'] = 'json';
       for (const [flag, variable] of Object.entries(VARIABLES)) {
         const value = options[flag as keyof ServeOptions];
         if (value !== undefined) process.env[variable] = value;
