@@ -63,7 +63,7 @@ try {
     ['search by text, one word', () => service.text(`/api/v1/search?text=${filled.rareWord}`), SEARCH_BAR_MS],
     ['search by text, a word of all', () => service.text(`/api/v1/search?text=${filled.commonWord}`), SEARCH_BAR_MS],
     ['search by tag', () => service.text(`/api/v1/search?tag=${filled.tag}`), SEARCH_BAR_MS],
-    ['search by metric range', () => service.text(`/api/v1/search?metric=loss&min=0.5&max=0.5001`), SEARCH_BAR_MS],
+    ['search by metric range', () => service.text(`/api/v1/search?metric=loss:0.5..0.5001`), SEARCH_BAR_MS],
     [
       'search under a node, by text',
       () => service.text(`/api/v1/search?under=${node}&text=${filled.commonWord}`),

@@ -13,6 +13,7 @@ import { PlatformModule, type Platform } from './platform.module.js';
 import { CompareModule } from './registry/compare/compare.module.js';
 import { ExchangeModule } from './registry/exchange/exchange.module.js';
 import { RegistryModule } from './registry/registry.module.js';
+import { SearchModule } from './registry/search/search.module.js';
 
 @Module({
   providers: [
@@ -31,6 +32,7 @@ export class AppModule {
         RegistryModule,
         ExchangeModule,
         CompareModule,
+        SearchModule,
         GraphqlModule,
         CompletionsModule,
         ObservabilityModule,

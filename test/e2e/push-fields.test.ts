@@ -99,7 +99,8 @@ describe('a push keeps', () => {
     const folder = await registry.adapter('digests', { seed: 5 });
     const weights = sha256(await readFile(join(folder, 'adapter_model.safetensors')));
     const before = await blobs();
-    for (const wrong of [{ sha256: 'ab'.repeat(32) }, { digest: 'cd'.repeat(32) }]) {
+    const lies: Record<string, string>[] = [{ sha256: 'ab'.repeat(32) }, { digest: 'cd'.repeat(32) }];
+    for (const wrong of lies) {
       for (const { status, body } of [
         await registry.service.call<ErrorBody>('/api/v1/revisions', {
           json: { path: 'tiny/digests', folder, ...wrong },

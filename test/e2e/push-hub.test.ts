@@ -40,7 +40,11 @@ beforeEach(() => {
   hub.xet = false;
 });
 
-async function repo(name: string, seed: number, { folder = '', readme = '', ...more } = {}): Promise<void> {
+async function repo(
+  name: string,
+  seed: number,
+  { folder = '', readme = '', ...more }: { folder?: string; readme?: string; token?: string; gated?: boolean } = {},
+): Promise<void> {
   const adapter = await registry.adapter(`hub-${name.replace('/', '-')}`, { seed });
   const at = folder === '' ? '' : `${folder}/`;
   const files: Record<string, Uint8Array> = {};

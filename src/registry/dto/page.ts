@@ -29,17 +29,22 @@ export function toPage<Row, T>(
 ): Page<T> {
   const shown = rows.slice(0, limit);
   const keys = shown.map((row) => toCursor(key(row)));
-  const page = { data: shown.map(map), nextCursor: rows.length > limit ? (keys.at(-1) ?? null) : null };
+  return pageOf(shown.map(map), keys, rows.length > limit ? (keys.at(-1) ?? null) : null);
+}
+
+/** `keys`: the cursor of each entry. */
+export function pageOf<T>(data: T[], keys: readonly string[], nextCursor: string | null): Page<T> {
+  const page = { data, nextCursor };
   cursors.set(page, keys);
   return page;
 }
 
 const cursors = new WeakMap<Page<unknown>, readonly string[]>();
 
-/** The cursor of every entry, for surfaces that give them out. The page is one of `toPage`, as that made it. */
+/** The cursor of every entry, for surfaces that give them out. The page is as `toPage` or `pageOf` made it. */
 export function cursorsOf(page: Page<unknown>): readonly string[] {
   const known = cursors.get(page);
-  if (!known) throw new TypeError('This page was not made by toPage.');
+  if (!known) throw new TypeError('This page was made by neither toPage nor pageOf.');
   return known;
 }
 
