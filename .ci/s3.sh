@@ -1,15 +1,16 @@
 # An S3 server of our own: Ceph's object gateway over one monitor and one storage daemon that keeps everything in memory,
 # in a temporary folder, on free ports; nothing that runs already is touched. Ceph is a production server that checks
 # signatures, stores parts, and comes from Debian's packages.
-# start_s3 sets S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY; stop_s3 ends the servers and removes the folder.
+# start_s3 sets S3_ENDPOINT, S3_ACCESS_KEY and S3_SECRET_KEY, or fails where there is none to be had; stop_s3 ends the servers and removes the folder.
 
 start_s3() {
   S3_PIDS=()
   if ! command -v radosgw >/dev/null || ! command -v ceph-mon >/dev/null || ! command -v ceph-osd >/dev/null; then
     local sudo=''
     [ "$(id -u)" = 0 ] || sudo=sudo
-    $sudo apt-get update -q
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends radosgw ceph-mon ceph-osd ceph-common
+    $sudo apt-get update -q || return 1
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+      radosgw ceph-mon ceph-osd ceph-common || return 1
   fi
   S3_FOLDER=$(mktemp -d)
   local mon rgw
@@ -56,7 +57,7 @@ CONF
   ceph-mon "${ceph[@]}" --mkfs -i a --keyring /dev/null >"$S3_FOLDER/mkfs" 2>&1
   ceph-mon "${ceph[@]}" -f -i a >"$S3_FOLDER/mon.out" 2>&1 &
   S3_PIDS+=($!)
-  timeout 60 ceph "${ceph[@]}" osd new "$osd" >"$S3_FOLDER/ceph.out" 2>&1 || s3_failed
+  timeout 60 ceph "${ceph[@]}" osd new "$osd" >"$S3_FOLDER/ceph.out" 2>&1 || { s3_failed; return 1; }
   ceph-osd "${ceph[@]}" --mkfs -i 0 --osd-uuid "$osd" >>"$S3_FOLDER/mkfs" 2>&1
   ceph-osd "${ceph[@]}" -f -i 0 >"$S3_FOLDER/osd.out" 2>&1 &
   S3_PIDS+=($!)
@@ -64,22 +65,21 @@ CONF
   S3_SECRET_KEY=espalier-tests-only
   # Waits for the storage daemon, and makes the gateway's pools.
   timeout 120 radosgw-admin "${ceph[@]}" user create --uid espalier --display-name Espalier \
-    --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY" >"$S3_FOLDER/user.out" 2>&1 || s3_failed
+    --access-key "$S3_ACCESS_KEY" --secret-key "$S3_SECRET_KEY" >"$S3_FOLDER/user.out" 2>&1 || { s3_failed; return 1; }
   radosgw "${ceph[@]}" -f -n client.rgw >"$S3_FOLDER/rgw.out" 2>&1 &
   S3_PIDS+=($!)
   S3_ENDPOINT="http://127.0.0.1:$rgw"
   local tries=0
   until curl -s -o /dev/null "$S3_ENDPOINT"; do
     tries=$((tries + 1))
-    [ $tries -le 120 ] || s3_failed
+    [ $tries -le 120 ] || { s3_failed; return 1; }
     sleep 0.5
   done
 }
 
 s3_failed() {
   echo 'The S3 server did not start. Its logs:' >&2
-  tail -n 20 "$S3_FOLDER"/*.out "$S3_FOLDER"/*.log >&2
-  return 1
+  tail -n 20 "$S3_FOLDER"/*.out "$S3_FOLDER"/*.log >&2 || true
 }
 
 stop_s3() {
