@@ -226,7 +226,9 @@ function adjust(scores: Float64Array, params: SamplingParams, history: TokenHist
   if (params.repetitionPenalty !== 1) {
     for (const id of history.seen) {
       const score = scores[id] ?? 0;
-      scores[id] = score > 0 ? score / params.repetitionPenalty : score * params.repetitionPenalty;
+      // Past all numbers, scores could not be compared any more.
+      const raised = Math.min(score / params.repetitionPenalty, Number.MAX_VALUE);
+      scores[id] = score > 0 ? raised : score * params.repetitionPenalty;
     }
   }
   if (params.presencePenalty !== 0 || params.frequencyPenalty !== 0) {

@@ -196,3 +196,13 @@ describe('log-probabilities', () => {
     expect(largest(Float32Array.of(3, 1), 0)).toEqual([]);
   });
 });
+
+test('the least of all penalties and temperatures still draw a token', () => {
+  const sampler = new Sampler(4);
+  const logits = Float32Array.of(-1, 2, 3, 0);
+  const history = { seen: new Set([0, 1, 2]), generated: new Map() };
+  for (const temperature of [Number.MIN_VALUE, 0.5, 1]) {
+    const params = { ...PLAIN, temperature, repetitionPenalty: Number.MIN_VALUE };
+    expect([1, 2]).toContain(sampler.sample(logits, params, history, () => 0.9));
+  }
+});
