@@ -83,8 +83,8 @@ function contents(body: Exclude<AnswerBody, null>, components: Components): Reco
 }
 
 function answerOf(type: string, schema: JsonSchema | null): object {
-  // OpenAPI has no word for the events of a stream before 3.2, which calls it `itemSchema`.
-  if (type === 'text/event-stream') return { schema: { type: 'string' }, ...(schema && { 'x-itemSchema': schema }) };
+  // OpenAPI has no word for the data of an event before 3.2, and `schema` would be of all of them together.
+  if (type === 'text/event-stream') return schema ? { 'x-itemSchema': schema } : {};
   if (schema) return { schema };
   return type.startsWith('text/') ? { schema: { type: 'string' } } : {};
 }
@@ -125,8 +125,16 @@ function parametersOf({ from, name, schema }: Taken, components: Components): Pa
   }));
 }
 
+/** Of the demo tree. */
+const EXAMPLES: Record<string, string> = {
+  node: 'storyteller/french',
+  model: 'storyteller/french/verne',
+};
+
 function pathParameter(name: string, schema: JsonSchema, manySegments: boolean): Parameter & Record<string, unknown> {
-  const base = { name, in: 'path', required: true, schema: { minLength: 1, ...schema } };
+  const example = EXAMPLES[name];
+  const examples = example === undefined ? {} : { examples: [example] };
+  const base = { name, in: 'path', required: true, schema: { minLength: 1, ...examples, ...schema } };
   return manySegments ? { ...base, description: 'May hold slashes, as they are.', 'x-many-segments': true } : base;
 }
 

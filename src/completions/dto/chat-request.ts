@@ -34,7 +34,11 @@ const message = z.discriminatedUnion(
 export const chatRequest = z
   .strictObject({
     ...generationFields,
-    messages: z.array(message).min(1).max(MAX_MESSAGES),
+    messages: z
+      .array(message)
+      .min(1)
+      .max(MAX_MESSAGES)
+      .meta({ examples: [[{ role: 'user', content: 'Bonjour' }]] }),
     logprobs: z.boolean().nullish(),
     top_logprobs: z.number().int().min(0).max(20).nullish(),
 

@@ -16,7 +16,10 @@ export const completionRequest = z
         },
       )
       .nullish()
-      .describe('A text, a list of token ids, or several of either: each is completed by itself.'),
+      .meta({
+        description: 'A text, a list of token ids, or several of either: each is completed by itself.',
+        examples: ['Le capitaine'],
+      }),
     echo: z.boolean().nullish(),
     logprobs: z.number().int().min(0).max(20).nullish().describe('How many alternatives to report with each token.'),
     best_of: z.number().int().nullish(),

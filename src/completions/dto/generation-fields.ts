@@ -24,12 +24,21 @@ export function unsupported(advice: string, ...harmless: readonly unknown[]): z.
     .meta({ description: advice, enum: [null, ...harmless] });
 }
 
-export const modelField = z.string().min(1).max(4096);
+export const modelField = z
+  .string()
+  .min(1)
+  .max(4096)
+  .meta({ description: 'A path.', examples: ['storyteller/french/verne'] });
 
 export const generationFields = {
   model: modelField,
   n: z.number().int().min(1).max(MAX_CHOICES).nullish(),
-  max_tokens: z.number().int().min(0).nullish(),
+  max_tokens: z
+    .number()
+    .int()
+    .min(0)
+    .nullish()
+    .meta({ examples: [16] }),
   max_completion_tokens: z.number().int().min(0).nullish(),
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),

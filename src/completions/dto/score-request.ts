@@ -9,9 +9,10 @@ export const scoreRequest = z
   .strictObject({
     model: modelField.optional(),
     models: z.array(modelField).min(1).max(MAX_PATHS).optional(),
-    text: textOrTokens
-      .optional()
-      .describe('The whole of it is scored, from its first token on where the tokenizer puts a BOS before it.'),
+    text: textOrTokens.optional().meta({
+      description: 'The whole of it is scored, from its first token on where the tokenizer puts a BOS before it.',
+      examples: ['Le capitaine monta sur le pont.'],
+    }),
     prompt: textOrTokens.optional().describe('What stands before the continuation; not scored itself.'),
     continuation: textOrTokens.optional().describe('Scored, given the prompt.'),
     add_special_tokens: z.boolean().optional(),

@@ -10,7 +10,11 @@ export const policySchema = z.enum(['pinned', 'follow']);
 const description = plainText(2000);
 
 export const createNodeBody = z.strictObject({
-  path: z.string().min(1).max(4096),
+  path: z
+    .string()
+    .min(1)
+    .max(4096)
+    .meta({ examples: ['storyteller/french/hugo'] }),
   policy: policySchema.default('pinned'),
   description: description.default(''),
   tags: tagsSchema.default([]),

@@ -2,7 +2,13 @@
 import { z } from 'zod';
 import type { ResolvedPath, ResolvedStep } from '../../tree/resolved-path.js';
 
-export const resolveQuery = z.strictObject({ path: z.string().min(1).max(4096) });
+export const resolveQuery = z.strictObject({
+  path: z
+    .string()
+    .min(1)
+    .max(4096)
+    .meta({ examples: ['storyteller/french:0.8/verne@1'] }),
+});
 export type ResolveQuery = z.infer<typeof resolveQuery>;
 
 export const resolutionSchema = z
