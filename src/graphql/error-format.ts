@@ -31,8 +31,15 @@ function fault(thrown: unknown, logger: Logger): InternalError {
   return new InternalError(id, thrown);
 }
 
-export function extensionsOf({ code, status, param, details }: EspalierError): Record<string, unknown> {
-  return { code, status, ...(param === undefined ? {} : { param }), ...(details === undefined ? {} : { details }) };
+export function extensionsOf({
+  code,
+  status,
+  param,
+  details,
+  retryAfterSeconds,
+}: EspalierError): Record<string, unknown> {
+  const more = { param, details, retryAfterSeconds };
+  return { code, status, ...Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined)) };
 }
 
 /** Of ours, however often it was wrapped. */

@@ -7,6 +7,7 @@ import { LOGGER } from '../logger.js';
 import { BatchReads } from '../registry/batch-reads.js';
 import { CompareModule } from '../registry/compare/compare.module.js';
 import { RegistryModule } from '../registry/registry.module.js';
+import { SearchModule } from '../registry/search/search.module.js';
 import { apolloOptions } from './apollo-options.js';
 import { AliasesResolver } from './resolvers/aliases.resolver.js';
 import { AuditResolver } from './resolvers/audit.resolver.js';
@@ -14,6 +15,7 @@ import { ComparisonResolver } from './resolvers/comparison.resolver.js';
 import { GarbageResolver } from './resolvers/garbage.resolver.js';
 import { HistoryResolver } from './resolvers/history.resolver.js';
 import { KeysResolver } from './resolvers/keys.resolver.js';
+import { LineageResolver } from './resolvers/lineage.resolver.js';
 import { ModelsResolver } from './resolvers/models.resolver.js';
 import { NodeChangesResolver } from './resolvers/node-changes.resolver.js';
 import { NodesResolver } from './resolvers/nodes.resolver.js';
@@ -22,6 +24,7 @@ import { PushesResolver } from './resolvers/pushes.resolver.js';
 import { RecallResolver } from './resolvers/recall.resolver.js';
 import { ResolutionResolver } from './resolvers/resolution.resolver.js';
 import { RevisionsResolver } from './resolvers/revisions.resolver.js';
+import { SearchResolver } from './resolvers/search.resolver.js';
 import { StaleResolver } from './resolvers/stale.resolver.js';
 import { ChangeResolver, SubscriptionsResolver } from './resolvers/subscriptions.resolver.js';
 import { SocketServer } from './subscriptions/socket-server.js';
@@ -32,6 +35,7 @@ import { TreePages } from './tree-pages.js';
   imports: [
     RegistryModule,
     CompareModule,
+    SearchModule,
     GraphQLModule.forRootAsync<ApolloDriverConfig>({
       driver: ApolloDriver,
       imports: [RegistryModule],
@@ -47,6 +51,7 @@ import { TreePages } from './tree-pages.js';
     GarbageResolver,
     HistoryResolver,
     KeysResolver,
+    LineageResolver,
     ModelsResolver,
     NodeChangesResolver,
     NodesResolver,
@@ -55,6 +60,7 @@ import { TreePages } from './tree-pages.js';
     RecallResolver,
     ResolutionResolver,
     RevisionsResolver,
+    SearchResolver,
     SocketServer,
     StaleResolver,
     SubscriptionsResolver,

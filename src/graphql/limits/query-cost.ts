@@ -97,8 +97,8 @@ class Count {
     // Introspection: depth is limited by graphql's own rules.
     if (!field) return 1;
     const below = this.selections(node.selectionSet, getNamedType(field.type));
-    // The frame of a connection is there anyway; what it frames is counted at `node`.
-    if (parent?.name.endsWith('Connection')) return below;
+    // The frame of a connection is there anyway; what it frames is counted at `node` of an edge, or at `nodes`.
+    if (parent?.name.endsWith('Connection')) return field.name === 'nodes' ? 1 + below : below;
     const page = this.#pageSize(node, field);
     if (page !== null) return page * Math.max(1, below);
     return 1 + (isListType(getNullableType(field.type)) ? LIST : 1) * below;

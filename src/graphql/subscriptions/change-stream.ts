@@ -52,6 +52,7 @@ export class ChangeStream<T> implements AsyncIterableIterator<T, undefined> {
   }
 
   #push(value: T): void {
+    if (this.#ended) return;
     const reader = this.#readers.shift();
     if (reader) reader.resolve({ value, done: false });
     else if (this.#waiting.length < MAX_WAITING) this.#waiting.push(value);
