@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ERROR_CODES } from '../../../src/error-codes.js';
 
 const root = join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(join(root, file), 'utf8');
@@ -22,4 +23,11 @@ function documented(): Map<string, string> {
 test('the page of error codes lists every code with its status', () => {
   expect(declared().size).toBeGreaterThan(50);
   expect([...documented()].sort()).toEqual([...declared()].sort());
+});
+
+test('the codes that the description of the interface lists are those of the classes', () => {
+  const listed = Object.entries(ERROR_CODES).flatMap(([status, codes]) =>
+    codes.map((code): [string, string] => [code, status]),
+  );
+  expect(listed.sort()).toEqual([...declared()].sort());
 });
