@@ -19,8 +19,9 @@ import { addResolve } from './commands/resolve.js';
 import { addRevisions } from './commands/revisions.js';
 import { addRun } from './commands/run.js';
 import { addScore } from './commands/score.js';
+import { addSearch } from './commands/search.js';
 import { addServe } from './commands/serve.js';
-import { addShow } from './commands/show.js';
+import { addShow, addTag } from './commands/show.js';
 import { addStale } from './commands/stale.js';
 import { addTree } from './commands/tree.js';
 import { EXIT } from './exit-code.js';
@@ -30,8 +31,8 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 /** As `--help` shows them. */
 const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
   ['Serving:', addServe, addRun, addScore],
-  ['Looking:', addTree, addResolve, addShow, addCompare, addStale, addLineage],
-  ['Adapters:', addPush, addPull, addRevisions, addAlias, addRecall],
+  ['Looking:', addTree, addSearch, addResolve, addShow, addCompare, addStale, addLineage],
+  ['Adapters:', addPush, addPull, addRevisions, addAlias, addTag, addRecall],
   ['Trees:', addModels, addNodes, addRedirects],
   ['Administration:', addKeys, addAudit, addGc],
   ['This command line:', addConfig, addCompletion],
@@ -46,7 +47,7 @@ NO_COLOR turns colour off. Ctrl-C cancels what runs, at the service too.
 Exit codes:
   ${EXIT.ok}    done
   ${EXIT.failed}    the service refused or failed
-  ${EXIT.usage}    the command line makes no sense, or names a file that can't be read
+  ${EXIT.usage}    the command line makes no sense, or names a file that can't be read or would be overwritten
   ${EXIT.unreachable}    nothing answers at the URL, or the connection broke
   ${EXIT.denied}    no key, or not enough of one
   ${EXIT.notFound}    there is no such model, node, revision or path

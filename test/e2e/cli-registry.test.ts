@@ -1,8 +1,12 @@
 /** `espalier …` against the real service: models, nodes, revisions, and what is drawn of them. */
+import { jest } from '@jest/globals';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Cli } from './support/cli.js';
 import { BASE, startWithSmallTree, type SmallTree } from './support/small-tree.js';
+
+// Each command is a process of its own, and machines that run tests are slow.
+jest.setTimeout(300_000);
 
 let tree: SmallTree;
 let cli: Cli;
@@ -50,7 +54,7 @@ describe('the registry from the command line', () => {
     expect(await print('tree', 'again')).toMatch(/├── calm +empty +disabled\n/);
     expect(await print('nodes', 'enable', 'again/calm')).toMatch(/enabled/);
     expect(await print('push', '--server-folder', join(tree.folder, '2'), 'again/calm')).toMatch(/^again\/calm@1 /);
-  }, 120_000);
+  });
 
   it('draws all trees, and says when there is more than it draws', async () => {
     const all = await print('tree');
@@ -59,7 +63,7 @@ describe('the registry from the command line', () => {
     const some = await cli.run(['tree', 'story', '--most', '2']);
     expect(some.stdout.trimEnd().split('\n')).toHaveLength(2);
     expect(some.stderr).toMatch(/more than 2 nodes/);
-  }, 120_000);
+  });
 });
 
 describe('what is served', () => {
@@ -103,7 +107,7 @@ describe('what is served', () => {
     expect(await print('stale', 'story/served')).toBe('Nothing is stale.\n');
     expect(await print('alias', 'delete', 'story/served', 'production')).toMatch(/^Deleted production/);
     expect(await cli.run(['alias', 'delete', 'story/served', 'production'])).toMatchObject({ code: 5 });
-  }, 120_000);
+  });
 
   it('is shown by itself and side by side', async () => {
     await writeFile(join(tree.folder, 'card.md'), '# A card\n\nWith text.\n');
@@ -132,10 +136,18 @@ describe('what is served', () => {
     const digest = (await json<{ digest: string }>('show', 'story/shown@2')).digest;
     expect(await cli.run(['push', '0', 'story/shown', '--digest', digest])).toMatchObject({ code: 1 });
     expect(await print('push', '1', 'story/shown', '--digest', digest)).toMatch(/has it already/);
+    await print('nodes', 'tag', 'story/shown', 'found');
+    expect(await print('search', '--metric', 'loss:1..2', '--under', 'story/shown')).toMatch(
+      /^story\/shown +@1 +found +loss 1\.5 /,
+    );
+    expect(await print('search', 'sho', '--tag', 'found')).toMatch(/^story\/shown /);
+    expect(await print('search', 'sho', '--tag', 'lost')).toBe('Nothing is like that.\n');
+    expect(await json<object[]>('search', '--stale', '--under', 'story/shown')).toEqual([]);
+    expect(await cli.run(['search', '--metric', 'loss'])).toMatchObject({ code: 1 });
     expect(await print('lineage', 'story/shown', '--format', 'dot')).toMatch(/^digraph/);
     expect(await print('lineage', 'story/shown', '--format', 'gexf')).toMatch(/<gexf/);
     expect(JSON.parse(await print('lineage', 'story/shown'))).toMatchObject({ node: 'story/shown' });
-  }, 120_000);
+  });
 });
 
 describe('nodes', () => {
@@ -159,7 +171,7 @@ describe('nodes', () => {
     const { id } = await json<{ id: string }>('nodes', 'delete', 'story/here');
     expect(await cli.run(['nodes', 'show', 'story/here'])).toMatchObject({ code: 5 });
     expect(await print('nodes', 'undelete', id)).toBe('story/here is back.\n');
-  }, 120_000);
+  });
 
   it('leave bytes that are collected, and a trace of all that was done', async () => {
     await print('push', '2', 'story/garbage');
@@ -173,5 +185,5 @@ describe('nodes', () => {
     const sequences = exported.map((line) => (JSON.parse(line) as { sequence: number }).sequence);
     expect(sequences.length).toBeGreaterThan(10);
     expect(sequences).toEqual(sequences.map((_, i) => sequences[0]! + i));
-  }, 120_000);
+  });
 });

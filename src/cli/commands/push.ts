@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { resolve } from 'node:path';
 import { pushedRevisionSchema, type PushedRevisionDto } from '../../registry/dto/revision.dto.js';
 import { hubSource, metric, readText, repeated, revision } from '../arguments.js';
 import { UsageError } from '../errors.js';
@@ -92,7 +93,7 @@ async function push(
 
 /** Null where the files are here. */
 function remoteSource({ serverFolder, hub, hubFolder }: PushOptions): object | null {
-  if (hub === undefined) return serverFolder === undefined ? null : { folder: serverFolder };
+  if (hub === undefined) return serverFolder === undefined ? null : { folder: resolve(serverFolder) };
   if (serverFolder !== undefined) throw new UsageError('Name one source: either --server-folder or --hub.');
   const token = process.env['HF_TOKEN'];
   return { hub: { ...hub, folder: hubFolder, token: token === '' ? undefined : token } };

@@ -18,7 +18,9 @@ export function addShow(program: Command): void {
       const revision = await api.get(`/api/v1/revisions/${id}`, revisionWithCardSchema);
       print(terminal, revision, () => drawRevision(revision, terminal.paint));
     });
+}
 
+export function addTag(program: Command): void {
   program
     .command('tag')
     .description('give a revision tags, or take them away with --remove')
