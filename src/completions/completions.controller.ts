@@ -21,7 +21,7 @@ export class CompletionsController {
   @Post('completions')
   @HttpCode(200)
   @Answers(
-    'Completes prompts on a path; with `stream: true` as server-sent events.',
+    'Completes prompts on a path; as server-sent events where it asks for a stream.',
     { 200: [json(completionSchema), events(completionChunkSchema)] },
     { headers: ['x-espalier-path', 'x-espalier-path-digest'] },
   )
@@ -36,7 +36,7 @@ export class CompletionsController {
   @Post('chat/completions')
   @HttpCode(200)
   @Answers(
-    "Answers messages by the checkpoint's own chat template; with `stream: true` as server-sent events.",
+    "Answers messages by the checkpoint's own chat template; as server-sent events where it asks for a stream.",
     { 200: [json(chatCompletionSchema), events(chatChunkSchema)] },
     { headers: ['x-espalier-path', 'x-espalier-path-digest'] },
   )

@@ -22,7 +22,7 @@ const COMMON = {
 const LIMITS = {
   'x-ratelimit-limit-requests': count('Requests that the key may send in a minute.'),
   'x-ratelimit-remaining-requests': count('Requests that are left of them.'),
-  'x-ratelimit-reset-requests': text('When all of them are there again: `12s`, `1m0s`, `850ms`.'),
+  'x-ratelimit-reset-requests': text('When all of them are there again: `59.731s`.'),
   'x-ratelimit-limit-tokens': count('Tokens, of prompts and generated, that the key may use in a minute.'),
   'x-ratelimit-remaining-tokens': count('Tokens that are left of them.'),
   'x-ratelimit-reset-tokens': text('When all of them are there again.'),

@@ -72,6 +72,13 @@ export const chatRequest = z
     }
   })
   .meta({
+    examples: [
+      {
+        model: 'storyteller/french/verne',
+        messages: [{ role: 'user', content: 'Bonjour' }],
+        max_completion_tokens: 16,
+      },
+    ],
     allOf: [
       streamRule,
       {

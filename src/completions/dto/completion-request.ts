@@ -36,7 +36,10 @@ export const completionRequest = z
       context.addIssue({ code: 'custom', path: ['best_of'], message });
     }
   })
-  .meta({ allOf: [streamRule] });
+  .meta({
+    allOf: [streamRule],
+    examples: [{ model: 'storyteller/french/verne', prompt: 'Le capitaine', max_tokens: 16 }],
+  });
 export type CompletionRequest = z.infer<typeof completionRequest>;
 
 /** The prompts one by one. */

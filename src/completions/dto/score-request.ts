@@ -35,6 +35,7 @@ export const scoreRequest = z
     }
   })
   .meta({
+    examples: [{ models: ['storyteller', 'storyteller/french'], text: 'Le capitaine monta sur le pont.' }],
     // The rules above, as far as JSON schemas can say them.
     allOf: [
       { oneOf: [{ required: ['model'] }, { required: ['models'] }] },
