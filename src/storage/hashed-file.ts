@@ -1,5 +1,6 @@
 /** A stream into a file, counted and hashed on the way. */
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { BlobTooLargeError } from '../errors.js';
@@ -21,6 +22,13 @@ export async function writeHashed(
       yield chunk;
     }
   }
-  await pipeline(hashed, createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true }));
+  const written = createWriteStream(file, { flags: 'wx', mode: 0o600, flush: true });
+  try {
+    await pipeline(hashed, written);
+  } catch (error) {
+    // What fails at once fails before the file is made, which would then come after whoever removes it.
+    if (!written.closed) await once(written, 'close');
+    throw error;
+  }
   return { sha256: hash.digest('hex'), bytes };
 }
