@@ -24,8 +24,11 @@ export interface PushRequest {
   source: RevisionSource | null;
 }
 
-/** Stages the files of a push, wherever they come from, and says what is pushed. */
-export type Receive = (staging: AdapterStaging) => Promise<PushRequest>;
+/**
+ * Stages the files of a push, wherever they come from, and says what is pushed. Where that is known beforehand, `check`
+ * refuses what can't be, before any file is fetched.
+ */
+export type Receive = (staging: AdapterStaging, check: (fields: PushFields) => void) => Promise<PushRequest>;
 
 type Bytes = AsyncIterable<Uint8Array>;
 

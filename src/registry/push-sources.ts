@@ -34,7 +34,8 @@ export class PushSources {
   }
 
   ofFolder({ folder: named, ...fields }: PushFolder): Receive {
-    return async (staging) => {
+    return async (staging, check) => {
+      check(fields);
       refuseArchiveName(named);
       const folder = await this.folders.folder(named);
       const config = await this.folders.file(folder, ADAPTER_CONFIG);
@@ -53,7 +54,8 @@ export class PushSources {
   }
 
   ofHub({ hub, ...fields }: PushHub): Receive {
-    return async (staging) => {
+    return async (staging, check) => {
+      check(fields);
       const { card, ...fetched } = await this.hub.fetch(hub, staging, { withCard: fields.card === undefined });
       return { fields: { ...fields, card: fields.card ?? card }, ...fetched };
     };

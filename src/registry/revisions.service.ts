@@ -71,7 +71,9 @@ export class RevisionsService {
   async push(context: RequestContext, receive: Receive): Promise<PushedRevisionDto> {
     const staging = this.staged.begin();
     try {
-      const request = await receive(new AdapterStaging(staging, this.config.maxUploadBytes));
+      const request = await receive(new AdapterStaging(staging, this.config.maxUploadBytes), (fields) =>
+        this.#target(context, fields),
+      );
       const facts = await this.#check(context, request.fields, request.files);
       // Recorded, or perhaps recorded: only an outage leaves that open, and then the bytes must stay.
       staging.keep();
@@ -90,12 +92,17 @@ export class RevisionsService {
     }
   }
 
-  async #check(context: RequestContext, fields: PushFields, files: AdapterBlobs): Promise<AdapterFacts> {
-    expectDigest('sha256', fields.sha256, files.weights);
+  /** Refused before the adapter is read; what counts is what holds when it is recorded. */
+  #target(context: RequestContext, fields: PushFields): PushTarget {
     const { tree } = this.mirror;
     const target = pushTarget(tree, fields.path, context.caller);
-    // Refused before the adapter is read; what counts is what holds when it is recorded.
     trainedOnOf(tree, target.parent, fields.trainedOn);
+    return target;
+  }
+
+  async #check(context: RequestContext, fields: PushFields, files: AdapterBlobs): Promise<AdapterFacts> {
+    expectDigest('sha256', fields.sha256, files.weights);
+    const target = this.#target(context, fields);
     const model = this.mirror.model(target.parent.modelId);
     if (!model) throw new ModelNotImportedError(fields.path, []);
     try {
