@@ -39,6 +39,7 @@ const environment = z.object({
   ESPALIER_MAX_UPLOAD_MB: megabytes(2048),
   ESPALIER_DEMO: z.enum(['0', '1']).default('1'),
   ESPALIER_ANNOUNCE: z.enum(['text', 'json']).default('text'),
+  ESPALIER_UNLOAD_TIMEOUT_MS: z.coerce.number().int().min(0).max(3_600_000).default(30_000),
   ESPALIER_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).default(5000),
   ESPALIER_GRAPHQL_INTROSPECTION: z.enum(['0', '1']).optional(),
   ESPALIER_GRAPHQL_MAX_DEPTH: limit(12),
@@ -102,6 +103,8 @@ export interface Config {
   announce: 'text' | 'json';
   /** How long API keys are taken on trust while the database is away. */
   keyGraceMs: number;
+  /** How long `unload_lora_adapter` waits for requests that use the node. */
+  unloadTimeoutMs: number;
   /** How long running requests may take to finish once the service is told to stop. */
   shutdownGraceMs: number;
 }
@@ -178,6 +181,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     demo: e.ESPALIER_DEMO === '1',
     announce: e.ESPALIER_ANNOUNCE,
     keyGraceMs: e.ESPALIER_KEY_GRACE_SECONDS * 1000,
+    unloadTimeoutMs: e.ESPALIER_UNLOAD_TIMEOUT_MS,
     shutdownGraceMs: e.ESPALIER_SHUTDOWN_GRACE_MS,
   };
 }

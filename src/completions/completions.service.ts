@@ -61,7 +61,7 @@ export class CompletionsService {
 
   async complete(context: RequestContext, body: CompletionRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
-    const model = await this.#models.find(context, body.model);
+    const model = await this.#models.find(context, body.model, reply);
     this.#tell(reply, model);
     const prompts = promptsOf(body.prompt);
     const tokens = await this.#models.encode(model, prompts, {
@@ -90,7 +90,7 @@ export class CompletionsService {
 
   async chat(context: RequestContext, body: ChatRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
-    const model = await this.#models.find(context, body.model);
+    const model = await this.#models.find(context, body.model, reply);
     this.#tell(reply, model);
     const tokens = await this.#tokenizers.encodeChat(model.source, messagesOf(body), {
       addGenerationPrompt: body.add_generation_prompt ?? true,

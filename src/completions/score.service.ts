@@ -38,7 +38,7 @@ export class ScoreService {
   async score(context: RequestContext, body: ScoreRequest, reply: FastifyReply): Promise<void> {
     const signal = clientSignal(reply);
     const models: ServedModel[] = [];
-    for (const name of body.models ?? [body.model ?? '']) models.push(await this.#models.find(context, name));
+    for (const name of body.models ?? [body.model ?? '']) models.push(await this.#models.find(context, name, reply));
     namePaths(
       reply,
       models.map(({ resolved }) => resolved),

@@ -1,5 +1,6 @@
 /** What `model` of a request names: a path, with all that is needed to generate on it. */
 import { Injectable } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { LRUCache } from 'lru-cache';
 import type { RequestContext } from '../access/request-context.js';
 import type { AdapterUse, ModelSource } from '../engine/protocol.js';
@@ -9,6 +10,7 @@ import { readGenerationConfig, type GenerationDefaults } from '../formats/checkp
 import { RegistryService } from '../registry/registry.service.js';
 import { TokenizerPool, type Tokenizer } from '../tokenization/tokenizer-pool.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
+import { RunningNodes } from './running-nodes.js';
 
 export interface ServedModel {
   /** As the request wrote it. */
@@ -27,15 +29,22 @@ export interface ServedModel {
 export class ServedModels {
   readonly #registry: RegistryService;
   readonly #tokenizers: TokenizerPool;
+  readonly #running: RunningNodes;
   readonly #defaults = new LRUCache<string, GenerationDefaults>({ max: 64 });
 
-  constructor(registry: RegistryService, tokenizers: TokenizerPool) {
+  constructor(registry: RegistryService, tokenizers: TokenizerPool, running: RunningNodes) {
     this.#registry = registry;
     this.#tokenizers = tokenizers;
+    this.#running = running;
   }
 
-  async find(context: RequestContext, name: string): Promise<ServedModel> {
-    const resolved = await asModelField(() => this.#registry.resolve(context, name));
+  /** For an answer, until whose end the nodes of the path count as running. */
+  async find(context: RequestContext, name: string, reply: FastifyReply): Promise<ServedModel> {
+    const resolved = await asModelField(() => {
+      const found = this.#registry.resolve(context, name);
+      this.#running.hold(found, reply);
+      return found;
+    });
     const { config } = this.#registry.model(resolved.model.id);
     const source = this.#registry.modelSource(resolved.model.id);
     const [tokenizer, defaults] = await Promise.all([this.#tokenizers.tokenizer(source), this.#defaultsOf(source)]);

@@ -43,7 +43,7 @@ export async function created(service: TestService, path: string, json: object):
 }
 
 /** A PEFT folder: rank 2 on the first two layers' q_proj and down_proj. */
-async function writeAdapter(folder: string, seed: number): Promise<string> {
+export async function writeAdapter(folder: string, seed: number): Promise<string> {
   await mkdir(folder);
   const config = JSON.parse(await readFile(join(BASE, 'config.json'), 'utf8')) as Record<string, number>;
   const {
