@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 /** Three tiers: `unit` (pure), `runtime` (real onnxruntime in this process), `e2e` (the built service over HTTP). */
@@ -10,6 +11,8 @@ const shared = {
 };
 
 export default {
+  // Tests of a service wait for it more than they compute, and each service takes half a gigabyte.
+  maxWorkers: Math.min(availableParallelism(), 4),
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     {

@@ -8,7 +8,7 @@ import { EspalierError } from '../../../src/errors.js';
 /** Kinds of input: paths, safetensors, PEFT configs, whole adapters, multipart bodies, GraphQL documents. */
 const KINDS = 6;
 
-export const INPUTS = Math.ceil(Number(process.env['ESPALIER_FUZZ_INPUTS'] ?? 1_800) / KINDS);
+export const INPUTS = Math.ceil(Number(process.env['ESPALIER_FUZZ_INPUTS'] ?? 1_200) / KINDS);
 export const SEED = Number(process.env['ESPALIER_FUZZ_SEED'] ?? 1);
 
 /** No input may take longer to refuse. */
