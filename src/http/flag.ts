@@ -1,9 +1,13 @@
+/** A yes or no in a query. zod's `stringbool` takes more words than it can describe. */
 import { z } from 'zod';
 
-/** A yes or no in a query; no where it is left out. zod's `stringbool` takes more words than it can describe. */
-export function flag(): z.ZodPrefault<z.ZodPipe<z.ZodEnum, z.ZodTransform<boolean, string>>> {
-  return z
-    .enum(['true', 'false'])
-    .transform((given) => given === 'true')
-    .prefault('false');
+type YesOrNo = z.ZodPipe<z.ZodEnum, z.ZodTransform<boolean, string>>;
+
+export function yesOrNo(): YesOrNo {
+  return z.enum(['true', 'false']).transform((given) => given === 'true');
+}
+
+/** No where it is left out. */
+export function flag(): z.ZodPrefault<YesOrNo> {
+  return yesOrNo().prefault('false');
 }

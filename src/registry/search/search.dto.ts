@@ -1,6 +1,6 @@
 /** What is searched for, and what is found. */
 import { z } from 'zod';
-import { flag } from '../../http/flag.js';
+import { flag, yesOrNo } from '../../http/flag.js';
 import { plainText } from '../../http/plain-text.js';
 import { nodeSchema } from '../dto/node.dto.js';
 import { pageQuery } from '../dto/page.js';
@@ -69,7 +69,7 @@ export const searchQuery = pageQuery
       ),
     tag: many(tagSchema, 10).describe('Of the node or of one of its revisions; several must all be there.'),
     metric: many(metricRange, 5).describe("Of the node's head: `eval_loss:0.1..0.5`, or open `eval_loss:..0.5`."),
-    stale: z.stringbool().optional(),
+    stale: yesOrNo().optional(),
     createdAfter: time.optional(),
     createdBefore: time.optional(),
     under: z.string().min(1).max(4096).optional().describe('At and below this node.'),
