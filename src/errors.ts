@@ -330,12 +330,11 @@ export class TokenizationQueueFullError extends EspalierError {
 }
 
 export class UnsupportedTokenizerError extends EspalierError {
-  constructor(folder: string, reason: string) {
+  constructor(reason: string) {
     super({
       code: 'unsupported_tokenizer',
       status: 400,
-      message: `The tokenizer in "${folder}" can't be used: ${reason}`,
-      details: { folder },
+      message: `The tokenizer of this model can't be used: ${reason}`,
     });
   }
 }

@@ -27,7 +27,7 @@ export class ChatTemplate {
     try {
       this.#template = new Template(source);
     } catch (error) {
-      throw new UnsupportedTokenizerError(files.folder, `its chat template can't be read: ${String(error)}`);
+      throw new UnsupportedTokenizerError(`its chat template can't be read: ${String(error)}`);
     }
     this.#source = source;
     this.#literals = [...new Set(stringLiterals(this.#template.parsed))];

@@ -29,13 +29,12 @@ export class TokenEncoder {
     try {
       this.#tokenizer = new HuggingFaceTokenizer(files.tokenizer, { ...files.config });
     } catch (error) {
-      throw new UnsupportedTokenizerError(files.folder, error instanceof Error ? error.message : String(error));
+      throw new UnsupportedTokenizerError(error instanceof Error ? error.message : String(error));
     }
     const { model } = this.#tokenizer;
     const largestId = model.vocab.length - 1;
     if (largestId > MAX_TOKEN_ID) {
       throw new UnsupportedTokenizerError(
-        files.folder,
         `tokenizer.json has a token with the id ${largestId}; at most ${MAX_TOKEN_ID} is read.`,
       );
     }

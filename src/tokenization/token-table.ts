@@ -75,7 +75,6 @@ export function buildTokenTable(
   if (!parsed.success) {
     const kind = decoderJson == null ? 'null' : JSON.stringify(decoderJson).slice(0, 300);
     throw new UnsupportedTokenizerError(
-      folder,
       `tokenizer.json has the decoder ${kind}. ByteLevel, Metaspace and SentencePiece's sequence are supported.`,
     );
   }

@@ -64,7 +64,6 @@ export async function readTokenizerFiles(folder: string): Promise<TokenizerFiles
   const tokenizerText = await readOptional(join(folder, 'tokenizer.json'));
   if (tokenizerText === null) {
     throw new UnsupportedTokenizerError(
-      folder,
       'it has no tokenizer.json. Save it with a fast tokenizer (`AutoTokenizer.from_pretrained(…).save_pretrained(…)`).',
     );
   }
@@ -103,10 +102,10 @@ function parse<T>(schema: z.ZodType<T>, text: string, folder: string, file: stri
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new UnsupportedTokenizerError(folder, `${file} is not JSON (${String(error)}).`);
+    throw new UnsupportedTokenizerError(`${file} is not JSON (${String(error)}).`);
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new UnsupportedTokenizerError(folder, `${file}: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new UnsupportedTokenizerError(`${file}: ${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 

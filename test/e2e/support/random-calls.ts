@@ -107,7 +107,8 @@ class ArgumentMaker {
     if (Array.isArray(schema['enum'])) return pick(schema['enum'], roll);
     const options = schema['anyOf'] ?? schema['oneOf'];
     if (Array.isArray(options)) return this.value(name, pick(options as Schema[], roll));
-    if (Array.isArray(schema['allOf'])) return this.value(name, (schema['allOf'] as Schema[])[0] ?? {});
+    if (Array.isArray(schema['allOf']) && !('properties' in schema))
+      return this.value(name, (schema['allOf'] as Schema[])[0] ?? {});
     const type = Array.isArray(schema.type) ? pick(schema.type, roll) : schema.type;
     switch (type) {
       case 'object':
@@ -130,10 +131,12 @@ class ArgumentMaker {
 
   #object(schema: Schema): Record<string, unknown> {
     const required = new Set((schema['required'] ?? []) as string[]);
+    // Many fields together are seldom a request that makes sense.
+    const more = this.#words.roll(2) === 0;
     const properties = Object.entries((schema['properties'] ?? {}) as Record<string, Schema>);
     return Object.fromEntries(
       properties
-        .filter(([name]) => required.has(name) || this.#words.roll(3) === 0)
+        .filter(([name]) => required.has(name) || (more && this.#words.roll(3) === 0))
         .map(([name, property]) => [name, this.value(name, property)]),
     );
   }
@@ -142,6 +145,8 @@ class ArgumentMaker {
     const { outside, own, roll, folder } = this.#words;
     if (schema['format'] === 'date-time') return '2030-01-01T00:00:00Z';
     if (/folder|lora_path/.test(name)) return folder;
+    if (name === 'metric') return 'loss:..1';
+    if (name === 'sort') return 'metric:loss';
     if (/digest|sha256/.test(name) && roll(2) === 0) return 'f'.repeat(64);
     if (name === 'cursor' || name === 'after') return Buffer.from(pick(outside, roll)).toString('base64url');
     const all = this.#spares ? outside : [...own, ...own, ...outside];
