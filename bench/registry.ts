@@ -75,7 +75,7 @@ try {
       'one node, GraphQL',
       () =>
         service.text('/graphql', {
-          query: `{ node(idOrPath: "${filled.middle}") { ... on Node { id path version } } }`,
+          query: `{ node(node: "${filled.middle}") { ... on Node { id path version } } }`,
         }),
       null,
     ],
