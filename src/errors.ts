@@ -54,6 +54,16 @@ export class EspalierError extends Error {
   }
 }
 
+/** The messages of an error and of what caused it, for a log: the outermost first. */
+export function reasonsOf(error: unknown): string {
+  const reasons: string[] = [];
+  for (let at = error; at instanceof Error; at = at.cause) {
+    // Some name their cause themselves.
+    if (reasons.at(-1)?.includes(at.message) !== true) reasons.push(at.message);
+  }
+  return reasons.length === 0 ? String(error) : reasons.join(' — ');
+}
+
 // --- start-up -----------------------------------------------------------------------------------------------------
 
 /** Why the service doesn't start. The message is all that is printed, so it says what to do. */
@@ -1206,15 +1216,21 @@ export class AdapterWithoutEffectError extends EspalierError {
   }
 }
 
-/** The files of an imported model aren't those that it was imported from. */
+/**
+ * The files of an imported model aren't those that it was imported from. Which file, and where it lies, is the cause:
+ * that is for the log, not for whoever may only use the model.
+ */
 export class ModelFilesChangedError extends EspalierError {
   constructor(folder: string, file: string, what: string) {
-    super({
-      code: 'model_files_changed',
-      status: 500,
-      message: `"${file}" of the imported model in "${folder}" ${what} since its import, so it isn't loaded: it would be another model under the same digest. Import the checkpoint again.`,
-      details: { file },
-    });
+    super(
+      {
+        code: 'model_files_changed',
+        status: 500,
+        message:
+          "Files of this model changed since its import, so it isn't loaded: it would be another model under the same digest. Import its checkpoint again.",
+      },
+      { cause: new Error(`"${file}" of the imported model in "${folder}" ${what} since its import`) },
+    );
   }
 }
 
@@ -1367,16 +1383,18 @@ export class SlowReaderError extends EspalierError {
   }
 }
 
-/** A model that was imported can't be loaded now: whatever the reason, it is not the request's fault. */
+/**
+ * A model that was imported can't be loaded now: whatever the reason, it is not the request's fault. The reason names
+ * files of this machine, so it is logged and not told.
+ */
 export class ModelLoadError extends EspalierError {
-  constructor(modelDigest: string, folder: string, cause: unknown) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+  constructor(cause: unknown) {
     super(
       {
         code: 'model_load_failed',
         status: 500,
-        message: `The model ${modelDigest.slice(0, 12)} can't be loaded from "${folder}": ${reason} Check that its folder is as it was imported, or import it again.`,
-        details: { model: modelDigest },
+        message:
+          "The path's model can't be loaded now; the service's log says why. Whoever runs the service should mend what it names, or import the model again.",
       },
       { cause },
     );

@@ -32,7 +32,7 @@ export class DirectEngine {
     await new Promise<void>((resolve, reject) => {
       direct.#settled = (event) => {
         if (event.type === 'loaded') resolve();
-        if (event.type === 'loadFailed') reject(new Error(event.error.message));
+        if (event.type === 'loadFailed') reject(new Error(event.reason));
       };
       direct.#engine.load(source);
     });

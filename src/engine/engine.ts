@@ -11,6 +11,7 @@ import {
   ModelLoadError,
   ModelUnloadedError,
   OverloadedError,
+  reasonsOf,
 } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
 import { Lane } from './lane.js';
@@ -161,10 +162,10 @@ export class Engine {
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);
     } catch (cause) {
-      const error = new ModelLoadError(digest, source.folder, cause).toShape();
+      const error = new ModelLoadError(cause).toShape();
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
-      this.#emit({ type: 'loadFailed', digest, error });
+      this.#emit({ type: 'loadFailed', digest, error, folder: source.folder, reason: reasonsOf(cause) });
       this.#put(parked.map(({ id }) => ({ id, error })));
     }
     this.#changed = true;

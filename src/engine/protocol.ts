@@ -152,7 +152,8 @@ export type EngineCommand =
 export type EngineEvent =
   | { type: 'ready' }
   | { type: 'loaded'; digest: string; bytes: number; seconds: number }
-  | { type: 'loadFailed'; digest: string; error: ErrorShape }
+  /** `folder` and `reason` are for the log: they tell of this machine. */
+  | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
   | { type: 'unloaded'; digest: string }
   | { type: 'outputs'; rows: RowOutput[] }
   | { type: 'stats'; stats: EngineStats }

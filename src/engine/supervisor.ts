@@ -202,7 +202,10 @@ export class EngineSupervisor implements EngineClient {
         this.#logger.info({ model: event.digest, bytes: event.bytes, seconds: event.seconds }, 'model loaded');
         return this.#models.loadedNow(event.digest);
       case 'loadFailed':
-        this.#logger.error({ model: event.digest, error: event.error }, 'model could not be loaded');
+        this.#logger.error(
+          { model: event.digest, folder: event.folder, reason: event.reason },
+          'model could not be loaded',
+        );
         return this.#models.failed(event.digest, EspalierError.from(event.error));
       case 'unloaded':
         this.#unloads.get(event.digest)?.forEach((resolve) => resolve());

@@ -1,7 +1,7 @@
 /** The registry behind what is served: a path digest can be looked up, and a model that was tampered with isn't loaded. */
 import { jest } from '@jest/globals';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { ModelDto } from '../../src/registry/dto/model.dto.js';
 import type { ResolutionDto, ServedPathDto } from '../../src/registry/dto/resolution.dto.js';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
@@ -62,10 +62,18 @@ test('a model whose files changed is not loaded, and an import repairs it', asyn
   await tree.service.launch();
   const { status, body } = await generate('story');
   expect({ status, code: body.error?.code }).toEqual({ status: 500, code: 'model_load_failed' });
-  expect(body.error?.message).toContain('"model.safetensors" of the imported model');
+  // Where the model lies is told to those who read the log.
+  for (const secret of [tree.service.dataFolder, 'model.safetensors', model.digest.slice(0, 12)]) {
+    expect(JSON.stringify(body)).not.toContain(secret);
+  }
 
   const folder = join(process.cwd(), 'examples/storyteller/base');
   const again = await tree.service.call('/api/v1/models', { json: { name: 'story', folder } });
   expect(again).toMatchObject({ status: 200, body: { unchanged: true } });
   expect((await generate('story')).status).toBe(200);
+
+  const line = tree.service.logs.split('\n').find((text) => text.includes('model could not be loaded')) ?? '{}';
+  const logged = JSON.parse(line) as { model?: string; folder?: string; reason?: string };
+  expect(logged).toMatchObject({ model: model.digest, folder: dirname(weights) });
+  expect(logged.reason).toContain(`"model.safetensors" of the imported model in "${dirname(weights)}" was rewritten`);
 });
