@@ -1,5 +1,5 @@
 /**
- * A Hugging Face folder of a shape with random weights, and its graph beside them, as an import leaves it. No tokenizer:
+ * A Hugging Face folder of a shape with random weights, as an import leaves it. No tokenizer:
  * token ids go in and come out.
  */
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -8,7 +8,6 @@ import type { ModelSource } from '../../src/engine/protocol.js';
 import type { ModelConfig } from '../../src/formats/checkpoint/model-config.js';
 import { readCheckpoint } from '../../src/formats/checkpoint/read-checkpoint.js';
 import { writeSafetensors, type TensorToWrite } from '../../src/formats/safetensors/write-safetensors.js';
-import { writeModelGraph } from '../../src/graph/model-file.js';
 import { RandomNumbers } from './random-numbers.js';
 import type { Shape } from './shapes.js';
 
@@ -20,8 +19,7 @@ export async function writeRandomModel(folder: string, shape: Shape, maxPosition
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'config.json'), JSON.stringify(configOf(shape, maxPositions), null, 2));
   await writeSafetensors(join(folder, 'model.safetensors'), tensorsOf(shape), { format: 'pt' });
-  const { config, tensors } = await readCheckpoint(folder);
-  await writeModelGraph(folder, config, tensors);
+  const { config } = await readCheckpoint(folder);
   return { digest: `random ${shape.name}`, folder, config };
 }
 

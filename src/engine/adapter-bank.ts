@@ -13,18 +13,10 @@ import type { HostCache } from './host-cache.js';
 import type { AdapterUse } from './protocol.js';
 import { RankRows, type RankFeed } from './rank-rows.js';
 import { type Residency, ResidencyTable } from './residency.js';
+import type { BankCounts, ServedBank } from './served-model.js';
 
 /** Reads and folds an adapter. */
 export type AdapterSource = (use: AdapterUse) => Promise<FoldedAdapter>;
-
-export interface BankStats {
-  /** Adapters in the bank, those without references included. */
-  adapters: number;
-  loads: number;
-  evictions: number;
-  /** Of the rank rows. */
-  bytes: number;
-}
 
 export interface BankOptions {
   rankBudget: number;
@@ -38,7 +30,7 @@ const MAX_WASTE = 0.25;
 /** Reasons of failed loads that are kept. */
 const MAX_FAILURES = 1000;
 
-export class AdapterBank {
+export class AdapterBank implements ServedBank {
   readonly rankBudget: number;
   readonly #host: HostCache;
   readonly #source: AdapterSource;
@@ -75,7 +67,7 @@ export class AdapterBank {
     return this.#usedRanks;
   }
 
-  get stats(): BankStats {
+  get stats(): BankCounts {
     const bytes = this.#rows.reduce((sum, rows) => sum + rows.bytes, 0);
     return { adapters: this.#banked.size, loads: this.#loads, evictions: this.#evictions, bytes };
   }

@@ -16,15 +16,17 @@ import {
 import type { ErrorShape } from '../errors.js';
 import { Lane } from './lane.js';
 import type { LaneTotals } from './lane.js';
-import { EngineMemory, LoadedModel } from './loaded-model.js';
+import { loadModel } from './load-model.js';
+import { EngineMemory } from './loaded-model.js';
 import type { EngineEvent, EngineLimits, EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+import type { ServedModel } from './served-model.js';
 
 const STATS_INTERVAL_MS = 1_000;
 /** How long rows that wait for memory wait at the most before they look again. */
 const LOOK_AGAIN_MS = 50;
 
 interface Served {
-  model: LoadedModel;
+  model: ServedModel;
   lane: Lane;
 }
 
@@ -154,7 +156,7 @@ export class Engine {
     const { digest } = source;
     const startMs = performance.now();
     try {
-      const model = await LoadedModel.load(source, this.#limits, this.#memory);
+      const model = await loadModel(source, this.#limits, this.#memory);
       model.bank.onSettled(() => this.#wake?.());
       this.#served.set(digest, { model, lane: new Lane(model, this.#limits, this.#totals) });
       this.#emit({ type: 'loaded', digest, bytes: model.bytes, seconds: (performance.now() - startMs) / 1000 });

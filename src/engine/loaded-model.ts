@@ -1,10 +1,9 @@
-/** A base model that is loaded: session, KV cache and adapter bank, and the runner over them. */
-import { join } from 'node:path';
+/** A base model that is loaded for the CPU: session, KV cache and adapter bank, and the runner over them. */
 import { checkFileStamps } from '../formats/checkpoint/file-stamps.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules } from '../formats/checkpoint/modules.js';
-import { readModelConfig } from '../formats/checkpoint/read-checkpoint.js';
-import { MODEL_FILE } from '../graph/model-file.js';
+import { readCheckpoint } from '../formats/checkpoint/read-checkpoint.js';
+import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { AdapterBank } from './adapter-bank.js';
 import { loadAdapter } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
@@ -13,6 +12,7 @@ import { KvCache } from './kv-cache.js';
 import { Session } from './ort.js';
 import type { EngineLimits, ModelSource } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
+import type { ServedModel } from './served-model.js';
 
 /** What the models of one engine share: make one, and load each with it. */
 export class EngineMemory {
@@ -25,7 +25,7 @@ export class EngineMemory {
   }
 }
 
-export class LoadedModel {
+export class LoadedModel implements ServedModel {
   readonly source: ModelSource;
   readonly config: ModelConfig;
   readonly kv: KvCache;
@@ -61,8 +61,9 @@ export class LoadedModel {
     memory: EngineMemory = new EngineMemory(limits),
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
-    const config = await readModelConfig(source.folder);
-    const session = await Session.load(join(source.folder, MODEL_FILE), { threads: limits.threads });
+    const { config, tensors } = await readCheckpoint(source.folder);
+    const graph = encodeDecoderGraph(config, tensors);
+    const session = await Session.load({ graph, folder: source.folder }, { threads: limits.threads });
     return new LoadedModel(source, config, session, limits, memory);
   }
 

@@ -43,45 +43,55 @@ export function int64(data: BigInt64Array, dims: readonly number[]): InputTensor
   return new Tensor('int64', data, dims);
 }
 
+/** A graph in memory, and the folder that its external data lie in. */
+export interface GraphInFolder {
+  /** An encoded ModelProto. */
+  graph: Uint8Array;
+  folder: string;
+}
+
 export class Session {
-  readonly modelFile: string;
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #session: InferenceSession;
   readonly #inputs: ReadonlySet<string>;
 
-  private constructor(modelFile: string, session: InferenceSession) {
-    this.modelFile = modelFile;
+  private constructor(session: InferenceSession) {
     this.#session = session;
     this.inputNames = session.inputNames;
     this.outputNames = session.outputNames;
     this.#inputs = new Set(session.inputNames);
   }
 
-  /** Loads a model file, whose external data lie in the same folder. */
-  static async load(modelFile: string, options: SessionOptions = {}): Promise<Session> {
+  /** Loads a model file, whose external data lie in the same folder, or a graph in memory. */
+  static async load(model: string | GraphInFolder, options: SessionOptions = {}): Promise<Session> {
     const { threads = 0, graphOptimization = 'all', prepack = true, spinBetweenRuns = false } = options;
-    try {
-      const session = await InferenceSession.create(modelFile, {
-        executionProviders: ['cpu'],
-        intraOpNumThreads: threads,
-        interOpNumThreads: 1,
-        executionMode: 'sequential',
-        // It would remember a plan for each new set of input shapes, and ours never end: about 100 kB each, for no gain.
-        enableMemPattern: false,
-        graphOptimizationLevel: graphOptimization,
-        ...(options.optimizedModelFile === undefined ? {} : { optimizedModelFilePath: options.optimizedModelFile }),
-        logSeverityLevel: 3,
-        extra: {
-          session: {
-            disable_prepacking: prepack ? '0' : '1',
-            force_spinning_stop: spinBetweenRuns ? '0' : '1',
-          },
+    const sessionOptions: InferenceSession.SessionOptions = {
+      executionProviders: ['cpu'],
+      intraOpNumThreads: threads,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      // It would remember a plan for each new set of input shapes, and ours never end: about 100 kB each, for no gain.
+      enableMemPattern: false,
+      graphOptimizationLevel: graphOptimization,
+      ...(options.optimizedModelFile === undefined ? {} : { optimizedModelFilePath: options.optimizedModelFile }),
+      logSeverityLevel: 3,
+      extra: {
+        session: {
+          disable_prepacking: prepack ? '0' : '1',
+          force_spinning_stop: spinBetweenRuns ? '0' : '1',
+          ...(typeof model === 'string' ? {} : { model_external_initializers_file_folder_path: model.folder }),
         },
-      });
-      return new Session(modelFile, session);
+      },
+    };
+    try {
+      return new Session(
+        typeof model === 'string'
+          ? await InferenceSession.create(model, sessionOptions)
+          : await InferenceSession.create(model.graph, sessionOptions),
+      );
     } catch (error) {
-      throw new SessionLoadError(modelFile, error);
+      throw new SessionLoadError(typeof model === 'string' ? model : model.folder, error);
     }
   }
 

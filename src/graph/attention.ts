@@ -1,16 +1,9 @@
-/**
- * Grouped-query attention (arXiv 2305.13245) over a KV cache that is fed, from plain operators.
- *
- * The cache is read where it lies: the scores of past and new positions are computed apart and joined for one Softmax,
- * the weights are split again, and the two sums added. Only the new rows of K and V leave the graph. The g heads of a
- * group are stacked along T, so that they share one product with the K and V of their group.
- */
-import { DataType } from '../formats/onnx/model.js';
+/** Grouped-query attention (arXiv 2305.13245): projections in, attention over the cache, projection out. */
+import { attend } from './attend.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import { linear } from './linear.js';
-import { Add, Concat, MatMul, Reshape, Shape, Softmax, Split, Transpose } from './ops.js';
-import { pastK, pastV } from './ports.js';
+import { Reshape, Transpose } from './ops.js';
 
 export interface Attended {
   /** [N, hidden], residual added. */
@@ -35,7 +28,7 @@ export function attention(
   { headNorm = false }: AttentionOptions = {},
 ): Attended {
   const g = d.graph;
-  const { heads, kvHeads, headDim } = d.config;
+  const { headDim } = d.config;
   const scope = `model.layers.${layer}.self_attn`;
   const project = (projection: string, shape: Value, norm?: string): Value => {
     const projected = linear(d, `${scope}.${projection}`, x);
@@ -49,18 +42,6 @@ export function attention(
   const k = project('k_proj', d.keyShape, headNorm ? 'k_norm' : undefined);
   const newV = project('v_proj', d.keyShape);
 
-  const attended = g.within(scope, () => {
-    const pastKeys = g.input(pastK(layer), DataType.float32, ['B', kvHeads, headDim, 'S']);
-    const pastValues = g.input(pastV(layer), DataType.float32, ['B', kvHeads, 'S', headDim]);
-    const newK = d.rotary.key(k);
-    const grouped = Reshape(g, d.rotary.query(q), g.int64s(0, kvHeads, -1, headDim));
-    const scores = Concat(g, [MatMul(g, grouped, pastKeys), MatMul(g, grouped, Transpose(g, newK, [0, 1, 3, 2]))], 3);
-    const weights = Softmax(g, Add(g, scores, d.attentionBias));
-    const lengths = Concat(g, [Shape(g, pastValues, 2, 3), d.newLength], 0);
-    const [pastWeights, newWeights] = Split(g, weights, lengths, 3);
-    const sum = Add(g, MatMul(g, pastWeights, pastValues), MatMul(g, newWeights, newV));
-    const perToken = Transpose(g, Reshape(g, sum, g.int64s(0, heads, -1, headDim)), [0, 2, 1, 3]);
-    return { newK, sum: Reshape(g, perToken, g.int64s(-1, heads * headDim)) };
-  });
+  const attended = g.within(scope, () => attend(d, layer, { q, k, v: newV }));
   return { hidden: linear(d, `${scope}.o_proj`, attended.sum, { residual }), newK: attended.newK, newV };
 }

@@ -1,21 +1,26 @@
 /** A checkpoint → the ONNX graph of its decoder with a LoRA port on every linear. Inputs and outputs: `ports.ts`. */
 import { EMBEDDING } from '../formats/checkpoint/expected-tensors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { DataType } from '../formats/onnx/model.js';
+import { DataType, encodeModel } from '../formats/onnx/model.js';
 import type { ModelProto } from '../formats/onnx/onnx_pb.js';
 import { decoderBlock } from './architectures/registry.js';
 import type { Attended } from './attention.js';
 import { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
+import type { GraphOptions } from './graph-options.js';
 import { linear } from './linear.js';
 import { Cast, Concat, Gather, Reshape } from './ops.js';
 import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
 /** `tensors` by the names of the checkpoint. No weight is read: the graph points into the files that `tensors` names. */
-export function buildDecoderGraph(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>): ModelProto {
+export function buildDecoderGraph(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, TensorLocation>,
+  options: GraphOptions = {},
+): ModelProto {
   const block = decoderBlock(config.modelType);
-  const d = new Decoder(config, tensors);
+  const d = new Decoder(config, tensors, options);
   const g = d.graph;
   const logitPositions = g.input(LOGIT_POSITIONS, DataType.int64, ['K']);
 
@@ -38,6 +43,15 @@ export function buildDecoderGraph(config: ModelConfig, tensors: ReadonlyMap<stri
   function join(rows: Value[]): Value {
     return g.within('model', () => Concat(g, rows, 1));
   }
+}
+
+/** The same as the bytes that a session loads: about 100 kB, made in some 20 ms, so it is made anew at each load. */
+export function encodeDecoderGraph(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, TensorLocation>,
+  options: GraphOptions = {},
+): Uint8Array {
+  return encodeModel(buildDecoderGraph(config, tensors, options));
 }
 
 /** input_ids: [B, T] → [N, hidden] */

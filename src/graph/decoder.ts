@@ -7,6 +7,7 @@ import type { LinearModule } from '../formats/checkpoint/modules.js';
 import { linearModules } from '../formats/checkpoint/modules.js';
 import { DataType } from '../formats/onnx/model.js';
 import { GraphBuilder, type Value } from './graph-builder.js';
+import type { GraphOptions } from './graph-options.js';
 import { Concat, Shape, SimplifiedLayerNormalization } from './ops.js';
 import { ATTENTION_BIAS, INPUT_IDS, loraMask, POSITION_IDS } from './ports.js';
 import { rotaryEmbedding, type Rotary } from './rotary.js';
@@ -16,6 +17,7 @@ import { Weights } from './weights.js';
 export class Decoder {
   readonly graph = new GraphBuilder();
   readonly config: ModelConfig;
+  readonly options: Required<GraphOptions>;
   readonly weights: Weights;
   readonly rotary: Rotary;
   readonly inputIds: Value;
@@ -29,9 +31,10 @@ export class Decoder {
   readonly #modules: ReadonlyMap<string, LinearModule>;
   readonly #masks = new Map<string, Value>();
 
-  constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>) {
+  constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>, options: GraphOptions = {}) {
     const g = this.graph;
     this.config = config;
+    this.options = { lora: 'ports', ...options };
     this.weights = new Weights(g, tensors);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
     this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);

@@ -18,7 +18,7 @@ describe.each(CASES)('%s', (name) => {
   let session: Session;
   beforeAll(async () => {
     golden = await GoldenCase.open(name);
-    session = await Session.load(golden.modelFile, { threads: 1 });
+    session = await Session.load(golden.model, { threads: 1 });
   });
   afterAll(async () => {
     await session.release();
@@ -46,7 +46,7 @@ describe.each(CASES)('%s', (name) => {
   });
 
   test("the graph as it is written, without the runtime's optimizations", async () => {
-    const plain = await Session.load(golden.modelFile, { threads: 1, graphOptimization: 'disabled' });
+    const plain = await Session.load(golden.model, { threads: 1, graphOptimization: 'disabled' });
     const expectation = golden.expectations.find(({ steps }) => steps.length === 3)!;
     const { logits } = await runWhole(plain, golden.checkpoint.config, [row(expectation)]);
     expect(largestDifference(logits[0]!, golden.logits(expectation))).toBeLessThanOrEqual(GOLDEN_TOLERANCE);

@@ -68,7 +68,7 @@ describe.each(CASES)('%s', (name) => {
 
   test('rows whose capacity grows, beside one whose capacity does not', async () => {
     const { config } = golden.checkpoint;
-    const session = await Session.load(golden.modelFile, { threads: 1 });
+    const session = await Session.load(golden.model, { threads: 1 });
     const { steps } = golden.expectations.find(({ steps }) => steps.length === 3)!;
     const lengths = [200, 130, 40].map((length) => Math.min(length, config.maxPositions));
     const rows: DrivenRow[] = [];

@@ -1,5 +1,5 @@
 /**
- * A Hugging Face folder → a folder of ours, with the graph beside the weights.
+ * A Hugging Face folder → a folder of ours.
  *
  * Everything is made in a temporary folder, forced to the disk, and renamed to the digest of its files: under that name
  * a model is whole or not there. Weights are streamed, never held.
@@ -15,7 +15,7 @@ import {
   type HashedFile,
 } from '../../formats/checkpoint/file-stamps.js';
 import { OTHER_FILES, readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
-import { writeModelGraph } from '../../graph/model-file.js';
+import { buildDecoderGraph } from '../../graph/decoder-graph.js';
 import { syncFolder } from '../../storage/durable.js';
 import { sweepTemporary, temporaryName } from '../../storage/temporary.js';
 import { codeOf, copyHashed, syncFile } from './copy-file.js';
@@ -46,7 +46,7 @@ export interface ImportProgress {
 export interface ImportedCheckpoint {
   /** Base digest: the names and bytes of config, tokenizer, chat template and shards. */
   digest: string;
-  /** Of the files, without the graph. */
+  /** Of the files. */
   bytes: number;
   checkpoint: Checkpoint;
   /** The folder is new; else these files were there already. */
@@ -84,8 +84,8 @@ export async function importCheckpoint(
     const checkpoint = { ...(await readCheckpoint(temporary)), folder: place, origins };
     let placed = !(await isIntact(place));
     if (placed) {
-      const graph = await writeModelGraph(temporary, checkpoint.config, checkpoint.tensors);
-      await syncFile(graph);
+      // The engine builds it at each load: what it can't build is refused here.
+      buildDecoderGraph(checkpoint.config, checkpoint.tensors);
       await writeFileStamps(temporary, files);
       await syncFile(join(temporary, STAMPS_FILE));
       await syncFolder(temporary);

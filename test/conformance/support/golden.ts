@@ -8,7 +8,8 @@ import { readCheckpoint, type Checkpoint } from '../../../src/formats/checkpoint
 import type { Adapter } from '../../../src/formats/peft/adapter.js';
 import { readAdapter } from '../../../src/formats/peft/read-adapter.js';
 import { SafetensorsFile } from '../../../src/formats/safetensors/safetensors-file.js';
-import { writeModelGraph } from '../../../src/graph/model-file.js';
+import type { GraphInFolder } from '../../../src/engine/ort.js';
+import { encodeDecoderGraph } from '../../../src/graph/decoder-graph.js';
 
 export const CASES = ['llama', 'llama-legacy', 'mistral', 'qwen2', 'qwen3'] as const;
 export type CaseName = (typeof CASES)[number];
@@ -61,11 +62,11 @@ function readGolden(name: CaseName): GoldenFile {
   return JSON.parse(readFileSync(join(FIXTURES, name, 'golden.json'), 'utf8')) as GoldenFile;
 }
 
-/** A case as the service would hold it: the checkpoint in a folder of its own, with its graph beside it. */
+/** A case as the service would hold it: the checkpoint in a folder of its own, with its graph. */
 export class GoldenCase {
   readonly name: CaseName;
   readonly checkpoint: Checkpoint;
-  readonly modelFile: string;
+  readonly model: GraphInFolder;
   readonly adapters: ReadonlyMap<string, Adapter>;
   readonly expectations: readonly Expectation[];
   readonly #logits: readonly Float32Array[];
@@ -73,13 +74,13 @@ export class GoldenCase {
   private constructor(
     name: CaseName,
     checkpoint: Checkpoint,
-    modelFile: string,
+    model: GraphInFolder,
     adapters: Map<string, Adapter>,
     logits: Float32Array[],
   ) {
     this.name = name;
     this.checkpoint = checkpoint;
-    this.modelFile = modelFile;
+    this.model = model;
     this.adapters = adapters;
     this.expectations = expectations(name);
     this.#logits = logits;
@@ -91,7 +92,7 @@ export class GoldenCase {
     for (const file of await readdir(base)) await copyFile(join(base, file), join(folder, file));
     const checkpoint = await readCheckpoint(folder);
     const { config, tensors, origins } = checkpoint;
-    const modelFile = await writeModelGraph(folder, config, tensors);
+    const model = { graph: encodeDecoderGraph(config, tensors), folder };
     const golden = readGolden(name);
     const adapters = new Map<string, Adapter>();
     for (const node of Object.keys(golden.adapters)) {
@@ -103,7 +104,7 @@ export class GoldenCase {
       for (const q of golden.prompts.keys()) logits.push(await file.readFloat32(`logits.${p}.${q}`));
     }
     await file.close();
-    return new GoldenCase(name, checkpoint, modelFile, adapters, logits);
+    return new GoldenCase(name, checkpoint, model, adapters, logits);
   }
 
   /** [tokens, vocab] */

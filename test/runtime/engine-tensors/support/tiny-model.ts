@@ -8,7 +8,6 @@ import type { AdapterUse, EngineLimits } from '../../../../src/engine/protocol.j
 import { linearModules } from '../../../../src/formats/checkpoint/modules.js';
 import { type Checkpoint, readCheckpoint } from '../../../../src/formats/checkpoint/read-checkpoint.js';
 import { type TensorToWrite, writeSafetensors } from '../../../../src/formats/safetensors/write-safetensors.js';
-import { writeModelGraph } from '../../../../src/graph/model-file.js';
 import type { FoldedDelta } from '../../../../src/lowrank/delta.js';
 
 export const VOCAB = 61;
@@ -97,7 +96,6 @@ export class TinyModel {
     linear('lm_head', VOCAB, hidden);
     await writeSafetensors(join(folder, 'model.safetensors'), tensors);
     const checkpoint = await readCheckpoint(folder);
-    await writeModelGraph(folder, checkpoint.config, checkpoint.tensors);
     return new TinyModel(folder, checkpoint);
   }
 

@@ -1,0 +1,19 @@
+/** x Wᵀ + what is added to it: the product with the base weight, as the checkpoint stores it, [out, in]. */
+import type { LinearModule } from '../formats/checkpoint/modules.js';
+import type { Decoder } from './decoder.js';
+import type { Value } from './graph-builder.js';
+import { Gemm } from './ops.js';
+
+export interface BaseProductOptions {
+  /** [N, out] or [out]. It goes in as the C of a Gemm, and so costs no operator of its own. */
+  added?: Value;
+  /** The tensor of the weight, where it isn't the module's own. */
+  weight?: string;
+}
+
+/** x: [N, in] → [N, out] */
+export function baseProduct(d: Decoder, module: LinearModule, x: Value, { added, weight }: BaseProductOptions): Value {
+  const { name, outFeatures, inFeatures } = module;
+  const w = d.weights.float32(weight ?? `${name}.weight`, [outFeatures, inFeatures]);
+  return Gemm(d.graph, x, w, { transB: true, c: added });
+}
