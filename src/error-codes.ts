@@ -22,6 +22,7 @@ export const ERROR_CODES = {
     'lineage_too_large',
     'lora_already_loaded',
     'malformed_http',
+    'merge_unsupported',
     'missing_file',
     'missing_tensor',
     'node_too_deep',

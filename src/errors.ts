@@ -1400,6 +1400,17 @@ export class ModelLoadError extends EspalierError {
     );
   }
 }
+/** A path that can't be merged on this model or device. */
+export class MergeUnsupportedError extends EspalierError {
+  constructor(reason: string) {
+    super({
+      code: 'merge_unsupported',
+      status: 400,
+      message: `The path can't be merged: ${reason}. It is served without, from the adapters as they are.`,
+    });
+  }
+}
+
 
 /** An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. */
 export class AdapterLoadError extends EspalierError {

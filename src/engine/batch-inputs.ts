@@ -15,7 +15,7 @@ export interface Batch {
   tokens: number;
   /** S */
   capacity: number;
-  /** One for each of `PROJECTIONS`. */
+  /** One for each of `PROJECTIONS`, or none where the graph has no LoRA ports. */
   ranks: readonly RankFeed[];
 }
 
@@ -44,7 +44,8 @@ export class BatchInputs {
     feeds[LOGIT_POSITIONS] = int64(BigInt64Array.from(wanted), [wanted.length]);
     feeds[ATTENTION_BIAS] = this.#attentionBias(batch);
     for (const [i, projection] of PROJECTIONS.entries()) {
-      const feed = ranks[i] as RankFeed;
+      const feed = ranks[i];
+      if (feed === undefined) continue;
       feeds[loraMask(projection)] =
         projection === 'lm_head'
           ? rankMask(

@@ -50,6 +50,19 @@ export interface GraphInFolder {
   folder: string;
 }
 
+/** A graph in memory whose external data lie there too: a session reads either files or memory, never both. */
+export interface GraphInMemory {
+  /** An encoded ModelProto. */
+  graph: Uint8Array;
+  /** By the locations that the graph names. They may go once the session is there. */
+  files: readonly FileInMemory[];
+}
+
+export interface FileInMemory {
+  path: string;
+  data: Uint8Array;
+}
+
 export class Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
@@ -63,8 +76,8 @@ export class Session {
     this.#inputs = new Set(session.inputNames);
   }
 
-  /** Loads a model file, whose external data lie in the same folder, or a graph in memory. */
-  static async load(model: string | GraphInFolder, options: SessionOptions = {}): Promise<Session> {
+  /** Loads a model file, whose external data lie in the same folder, or a graph in memory. Blocks the thread. */
+  static async load(model: string | GraphInFolder | GraphInMemory, options: SessionOptions = {}): Promise<Session> {
     const { threads = 0, graphOptimization = 'all', prepack = true, spinBetweenRuns = false } = options;
     const sessionOptions: InferenceSession.SessionOptions = {
       executionProviders: ['cpu'],
@@ -76,11 +89,14 @@ export class Session {
       graphOptimizationLevel: graphOptimization,
       ...(options.optimizedModelFile === undefined ? {} : { optimizedModelFilePath: options.optimizedModelFile }),
       logSeverityLevel: 3,
+      ...(typeof model !== 'string' && 'files' in model ? { externalData: [...model.files] } : {}),
       extra: {
         session: {
           disable_prepacking: prepack ? '0' : '1',
           force_spinning_stop: spinBetweenRuns ? '0' : '1',
-          ...(typeof model === 'string' ? {} : { model_external_initializers_file_folder_path: model.folder }),
+          ...(typeof model !== 'string' && 'folder' in model
+            ? { model_external_initializers_file_folder_path: model.folder }
+            : {}),
         },
       },
     };
@@ -91,7 +107,7 @@ export class Session {
           : await InferenceSession.create(model.graph, sessionOptions),
       );
     } catch (error) {
-      throw new SessionLoadError(typeof model === 'string' ? model : model.folder, error);
+      throw new SessionLoadError(nameOf(model), error);
     }
   }
 
@@ -126,6 +142,11 @@ export class Session {
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+function nameOf(model: string | GraphInFolder | GraphInMemory): string {
+  if (typeof model === 'string') return model;
+  return 'folder' in model ? model.folder : 'in memory';
 }
 
 function list(names: readonly string[]): string {

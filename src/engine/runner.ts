@@ -4,7 +4,6 @@
  * A run has one T (rows are padded on the right) and one S. Rows without a past run with S = 0 whatever their capacity.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import type { AdapterBank } from './adapter-bank.js';
 import { BatchInputs } from './batch-inputs.js';
 import { allFinite } from './finite.js';
 import type { KvCache } from './kv-cache.js';
@@ -12,6 +11,7 @@ import type { InputTensor, Session } from './ort.js';
 import { LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
 import { float32 } from './ort.js';
 import type { AdapterUse } from './protocol.js';
+import type { RankFeed } from './rank-rows.js';
 
 /** What one row adds in a run. */
 export interface RunnerRow {
@@ -27,6 +27,12 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
+/** Where the runner gets the rank rows of its rows' adapters: the bank. */
+export interface RankSource {
+  /** A projection each; none at all where the graph has no LoRA ports. */
+  feed(digests: ReadonlySet<string>, tokens: number, exact: boolean): readonly RankFeed[];
+}
+
 interface RowResult {
   /** [logitsAt.length, vocab] */
   logits: Float32Array;
@@ -37,18 +43,18 @@ export class Runner {
   readonly #config: ModelConfig;
   readonly #session: Session;
   readonly #kv: KvCache;
-  readonly #bank: AdapterBank;
+  readonly #ranks: RankSource;
   readonly #inputs: BatchInputs;
   /** Rows whose numbers overflowed, so that their past is incomplete. */
   readonly #overflowed = new Set<string>();
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
 
-  constructor(config: ModelConfig, session: Session, kv: KvCache, bank: AdapterBank) {
+  constructor(config: ModelConfig, session: Session, kv: KvCache, ranks: RankSource) {
     this.#config = config;
     this.#session = session;
     this.#kv = kv;
-    this.#bank = bank;
+    this.#ranks = ranks;
     this.#inputs = new BatchInputs(config);
   }
 
@@ -84,7 +90,7 @@ export class Runner {
     const { ordered, past, capacity } = this.#place(rows);
     const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
     const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
-    const ranks = this.#bank.feed(digests, rows.length * tokens, alone);
+    const ranks = this.#ranks.feed(digests, rows.length * tokens, alone);
     const feeds = Object.fromEntries<InputTensor>(past);
     for (const { tensors } of ranks) for (const [name, tensor] of tensors) feeds[name] = tensor;
     this.#inputs.build({ rows, ordered, tokens, capacity, ranks }, feeds);

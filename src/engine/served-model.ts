@@ -3,6 +3,7 @@
  * it beside. `load-model.ts` makes the one that the device wants.
  */
 import type { LaneModel } from './lane.js';
+import type { AdapterUse } from './protocol.js';
 import type { AdapterPlaces } from './scheduler.js';
 
 /** Adapters of the bank, counted since the model was loaded. */
@@ -24,10 +25,28 @@ export interface ServedBank extends AdapterPlaces {
   onSettled(listener: () => void): () => void;
 }
 
+/**
+ * The base with the adapters of one path merged into its weights, W + Σ w·s·B·A: what a merged lane runs on. Its bank has
+ * nothing to hold, and what rows say of their adapters is not looked at.
+ */
+export interface MergedModel extends LaneModel {
+  /** What it takes of the device's memory, beside the base model and the KV cache. */
+  readonly bytes: number;
+  /** Frees everything. No run may be under way, and none may follow. */
+  release(): Promise<void>;
+}
+
 export interface ServedModel extends LaneModel {
   readonly bank: ServedBank;
   /** Of the weights in the device's memory. */
   readonly bytes: number;
-  /** Frees everything. No run may be under way, and none may follow. */
+  /** What a merged model takes at the most, known before one is made. */
+  readonly mergedBytes: number;
+  /**
+   * Merges a path, root to leaf, in pieces between which the event loop has its turn, so that rows go on meanwhile. Once
+   * the signal is aborted it ends soon, with the signal's reason. The base's own weights stay as they are.
+   */
+  merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<MergedModel>;
+  /** Frees everything, but for merged models. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }

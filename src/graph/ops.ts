@@ -19,13 +19,16 @@ export const Cos = (g: GraphBuilder, x: Value): Value => g.node('Cos', [x]);
 /** Rows of `data` along axis 0. data: [n, …], indices: [k] → [k, …] */
 export const Gather = (g: GraphBuilder, data: Value, indices: Value): Value => g.node('Gather', [data, indices]);
 
-/** a: [m, k], b: [k, n] or, with `transB`, [n, k]; c broadcasts to [m, n] → a·b + c: [m, n] */
+/** a: [m, k] or, with `transA`, [k, m]; b: [k, n] or, with `transB`, [n, k]; c broadcasts to [m, n] → a·b + c: [m, n] */
 export const Gemm = (
   g: GraphBuilder,
   a: Value,
   b: Value,
-  { c, transB = false }: { c?: Value; transB?: boolean } = {},
-): Value => g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transB: transB ? 1 : 0 });
+  { c, transA = false, transB = false }: { c?: Value; transA?: boolean; transB?: boolean } = {},
+): Value => g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transA: transA ? 1 : 0, transB: transB ? 1 : 0 });
+
+/** Elementwise, with broadcasting; a boolean. */
+export const LessOrEqual = (g: GraphBuilder, a: Value, b: Value): Value => g.node('LessOrEqual', [a, b]);
 
 /** a: [… , m, k], b: [… , k, n] → [… , m, n] */
 export const MatMul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('MatMul', [a, b]);

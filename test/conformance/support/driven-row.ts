@@ -1,5 +1,6 @@
-/** Rows of a LoadedModel, driven by a test: which tokens a run computes for each is the test's choice. */
-import type { LoadedModel } from '../../../src/engine/loaded-model.js';
+/** Rows of a loaded model, driven by a test: which tokens a run computes for each is the test's choice. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LaneModel } from '../../../src/engine/lane.js';
 import type { AdapterUse, EngineLimits } from '../../../src/engine/protocol.js';
 
 export const LIMITS: EngineLimits = {
@@ -17,12 +18,12 @@ export class DrivenRow {
   /** Of the tokens computed so far: [computed, vocab] */
   readonly logits: Float32Array;
   computed = 0;
-  readonly #model: LoadedModel;
+  readonly #model: LaneModel;
   readonly #name: string;
   readonly #adapters: readonly AdapterUse[];
   static #names = 0;
 
-  private constructor(model: LoadedModel, tokens: readonly number[], adapters: readonly AdapterUse[]) {
+  private constructor(model: LaneModel, tokens: readonly number[], adapters: readonly AdapterUse[]) {
     this.#model = model;
     this.#name = `row ${DrivenRow.#names++}`;
     this.tokens = tokens;
@@ -32,7 +33,7 @@ export class DrivenRow {
 
   /** Takes a place and the adapters; all of the row's logits will be asked for. */
   static async join(
-    model: LoadedModel,
+    model: LaneModel,
     tokens: readonly number[],
     adapters: readonly AdapterUse[],
     positions = 1,
@@ -54,7 +55,7 @@ export class DrivenRow {
   }
 
   /** Computes the next `count` tokens of each row: one run for each KV capacity, rows without a past together. */
-  static async step(model: LoadedModel, rows: readonly { row: DrivenRow; count: number }[]): Promise<void> {
+  static async step(model: LaneModel, rows: readonly { row: DrivenRow; count: number }[]): Promise<void> {
     const runs = new Map<number, { row: DrivenRow; count: number }[]>();
     for (const entry of rows) {
       const { row, count } = entry;
@@ -82,7 +83,7 @@ export class DrivenRow {
 
   /** A row by itself: its prompt in chunks of `chunk`, then one token a run from `promptLength` on. */
   static async alone(
-    model: LoadedModel,
+    model: LaneModel,
     tokens: readonly number[],
     adapters: readonly AdapterUse[],
     { chunk = Infinity, promptLength = tokens.length }: { chunk?: number; promptLength?: number } = {},
@@ -98,17 +99,10 @@ export class DrivenRow {
 }
 
 /** Waits until the adapters are in host memory. */
-async function resident({ bank }: LoadedModel, adapters: readonly AdapterUse[]): Promise<void> {
+async function resident({ bank }: LaneModel, adapters: readonly AdapterUse[]): Promise<void> {
   for (const use of adapters) {
     bank.prefetch(use);
-    while (bank.state(use.digest) === 'loading') {
-      await new Promise<void>((resolve) => {
-        const stop = bank.onSettled(() => {
-          stop();
-          resolve();
-        });
-      });
-    }
+    while (bank.state(use.digest) === 'loading') await nextTurn();
     const failure = bank.failure(use.digest);
     if (failure !== null) throw new Error(failure.message);
   }

@@ -1,0 +1,58 @@
+/**
+ * A path merged into weights of its own, on the CPU: a session over the graph without LoRA ports.
+ *
+ * The runtime packs constant weights when it loads them, so a merged lane costs as much memory as the base does, touched
+ * or not; what the weights were handed over in is freed at once. Loading blocks the thread: that is the one stall that
+ * running rows see of a merge.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { encodeDecoderGraph } from '../graph/decoder-graph.js';
+import type { ByteBudget } from './byte-budget.js';
+import { KvCache } from './kv-cache.js';
+import type { MergedWeights } from './merged-weights.js';
+import { NO_ADAPTERS } from './no-adapters.js';
+import { Session } from './ort.js';
+import type { EngineLimits } from './protocol.js';
+import { Runner, type RunnerRow } from './runner.js';
+import type { MergedModel } from './served-model.js';
+
+export class CpuMergedModel implements MergedModel {
+  readonly config: ModelConfig;
+  readonly kv: KvCache;
+  readonly bank = NO_ADAPTERS;
+  readonly bytes: number;
+  readonly #session: Session;
+  readonly #runner: Runner;
+
+  private constructor(config: ModelConfig, session: Session, bytes: number, kv: KvCache) {
+    this.config = config;
+    this.bytes = bytes;
+    this.kv = kv;
+    this.#session = session;
+    this.#runner = new Runner(config, session, kv, NO_ADAPTERS);
+  }
+
+  static async load(
+    { config, tensors, files }: MergedWeights,
+    { bytes, limits, kvBudget }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget },
+  ): Promise<CpuMergedModel> {
+    const graph = encodeDecoderGraph(config, tensors, { lora: 'none' });
+    const session = await Session.load({ graph, files }, { threads: limits.threads });
+    return new CpuMergedModel(
+      config,
+      session,
+      bytes,
+      new KvCache(config, config.maxPositions, kvBudget, limits.maxRows),
+    );
+  }
+
+  /** See `Runner.run`. */
+  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
+    return this.#runner.run(rows);
+  }
+
+  async release(): Promise<void> {
+    this.kv.dispose();
+    await this.#session.release();
+  }
+}
