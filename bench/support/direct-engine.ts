@@ -1,4 +1,5 @@
 /** The engine's loop in this process, one request at a time: what a request takes without HTTP and process borders. */
+import { AdapterLoaderThreads } from '../../src/engine/adapter-loader.js';
 import { Engine } from '../../src/engine/engine.js';
 import type {
   AdapterUse,
@@ -24,7 +25,7 @@ export class DirectEngine {
 
   private constructor(source: ModelSource, limits: EngineLimits) {
     this.#source = source;
-    this.#engine = new Engine(limits, (event) => this.#on(event));
+    this.#engine = new Engine(limits, (event) => this.#on(event), new AdapterLoaderThreads());
   }
 
   static async start(source: ModelSource, limits: EngineLimits): Promise<DirectEngine> {

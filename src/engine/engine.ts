@@ -14,6 +14,7 @@ import {
   reasonsOf,
 } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
+import type { AdapterLoader } from './adapter-loader.js';
 import { Lane } from './lane.js';
 import type { LaneTotals } from './lane.js';
 import { loadModel } from './load-model.js';
@@ -51,10 +52,11 @@ export class Engine {
   #wake: (() => void) | null = null;
   #ended: (() => void) | null = null;
 
-  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void) {
+  /** `loader`: what reads adapters; without it this thread does. */
+  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void, loader?: AdapterLoader) {
     this.#limits = limits;
     this.#emit = emit;
-    this.#memory = new EngineMemory(limits);
+    this.#memory = new EngineMemory(limits, loader);
     this.#statsTimer = setInterval(() => this.#reportStats(), STATS_INTERVAL_MS).unref();
   }
 
@@ -124,6 +126,7 @@ export class Engine {
     for (const digest of [...this.#served.keys()]) await this.#nextTurn(() => this.#release(digest, error));
     this.#reportStats();
     clearInterval(this.#statsTimer);
+    await this.#memory.loader.close();
   }
 
   get stats(): EngineStats {

@@ -5,14 +5,12 @@ import { linearModules } from '../formats/checkpoint/modules.js';
 import { readCheckpoint } from '../formats/checkpoint/read-checkpoint.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { AdapterBank } from './adapter-bank.js';
-import { loadAdapter } from './adapter-loader.js';
+import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
 import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
-import { CpuMergedModel } from './merged-model.js';
-import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { Session } from './ort.js';
-import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
+import type { EngineLimits, ModelSource } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { ServedModel } from './served-model.js';
 
@@ -20,10 +18,15 @@ import type { ServedModel } from './served-model.js';
 export class EngineMemory {
   readonly kv: ByteBudget;
   readonly host: HostCache;
+  readonly loader: AdapterLoader;
 
-  constructor({ kvBudgetBytes, hostBudgetBytes }: Pick<EngineLimits, 'kvBudgetBytes' | 'hostBudgetBytes'>) {
+  constructor(
+    { kvBudgetBytes, hostBudgetBytes }: Pick<EngineLimits, 'kvBudgetBytes' | 'hostBudgetBytes'>,
+    loader = IN_THIS_THREAD,
+  ) {
     this.kv = new ByteBudget(kvBudgetBytes);
     this.host = new HostCache(hostBudgetBytes);
+    this.loader = loader;
   }
 }
 
@@ -39,11 +42,7 @@ export class LoadedModel implements ServedModel {
 
   private constructor(
     source: ModelSource,
-  readonly mergedBytes: number;
-  readonly #checkpoint: WeightFolder;
-  readonly #limits: EngineLimits;
-  readonly #memory: EngineMemory;
-    checkpoint: WeightFolder,
+    config: ModelConfig,
     session: Session,
     limits: EngineLimits,
     memory: EngineMemory,
@@ -53,14 +52,9 @@ export class LoadedModel implements ServedModel {
     this.bytes = weightBytes(config);
     this.kv = new KvCache(config, config.maxPositions, memory.kv, limits.maxRows);
     this.bank = new AdapterBank(config, {
-    const { config } = checkpoint;
       rankBudget: limits.bankRankBudget,
       host: memory.host,
-      source: (use) => loadAdapter(use, config),
-    this.mergedBytes = weightBytes({ ...config, tiedEmbeddings: false });
-    this.#checkpoint = checkpoint;
-    this.#limits = limits;
-    this.#memory = memory;
+      source: (use) => memory.loader.load(use, config),
     });
     this.#session = session;
     this.#runner = new Runner(config, session, this.kv, this.bank);
@@ -72,10 +66,10 @@ export class LoadedModel implements ServedModel {
     memory: EngineMemory = new EngineMemory(limits),
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
-    const checkpoint = await readCheckpoint(source.folder);
-    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors);
+    const { config, tensors } = await readCheckpoint(source.folder);
+    const graph = encodeDecoderGraph(config, tensors);
     const session = await Session.load({ graph, folder: source.folder }, { threads: limits.threads });
-    return new LoadedModel(source, checkpoint, session, limits, memory);
+    return new LoadedModel(source, config, session, limits, memory);
   }
 
   /** See `Runner.run`. */
@@ -83,20 +77,7 @@ export class LoadedModel implements ServedModel {
     return this.#runner.run(rows);
   }
 
-  async merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<CpuMergedModel> {
-    const { threads } = this.#limits;
-    const path = await Promise.all(
-      adapters.map(async (use) => ({
-        // Read beside the bank: a path that is merged takes none of its ranks.
-        adapter: this.#memory.host.get(use.digest) ?? (await loadAdapter(use, this.config)),
-        weight: use.weight,
-      })),
-    );
-    const weights = await mergeWeights(this.#checkpoint, path, { threads, signal });
-    signal.throwIfAborted();
-    return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget: this.#memory.kv });
-  }
-
+  /** Frees everything. No run may be under way, and none may follow. */
   async release(): Promise<void> {
     this.kv.dispose();
     this.bank.dispose();

@@ -5,6 +5,7 @@
  * whole group are left to the parent, which then asks for an orderly end.
  */
 import { writeFileSync } from 'node:fs';
+import { AdapterLoaderThreads } from './adapter-loader.js';
 import { Engine } from './engine.js';
 import type { EngineCommand, EngineEvent } from './protocol.js';
 
@@ -17,7 +18,7 @@ function emit(event: EngineEvent, sent?: () => void): void {
 
 function obey(command: EngineCommand): void {
   if (command.type === 'configure') {
-    engine = new Engine(command.limits, emit);
+    engine = new Engine(command.limits, emit, new AdapterLoaderThreads());
     return emit({ type: 'ready' });
   }
   if (engine === null) throw new Error(`the engine was asked to ${command.type} before it was configured`);

@@ -1,8 +1,10 @@
 import type { FoldedDelta, LowRankDelta } from './delta.js';
 
-/** s is multiplied into B, so that a module computes (x Aᵀ) b. The result shares A with the delta. */
-export function fold({ rank, inFeatures, outFeatures, a, b, scale }: LowRankDelta): FoldedDelta {
-  const folded = new Float32Array(rank * outFeatures);
+/** s is multiplied into B, so that a module computes (x Aᵀ) b. The result shares A with the delta; `folded` takes b. */
+export function fold(
+  { rank, inFeatures, outFeatures, a, b, scale }: LowRankDelta,
+  folded: Float32Array = new Float32Array(rank * outFeatures),
+): FoldedDelta {
   for (let r = 0; r < rank; r++) {
     const row = r * outFeatures;
     for (let out = 0; out < outFeatures; out++) {

@@ -15,8 +15,9 @@ export function checkRange({ a, b, scale }: LowRankDelta, keyA: string, keyB: st
 
 function check(key: string, values: Float32Array, scale: number, what: string): void {
   let largest = 0;
-  for (const value of values) {
-    const magnitude = Math.abs(value * scale);
+  // Counted, because that is four times as fast as iterating.
+  for (let i = 0; i < values.length; i++) {
+    const magnitude = Math.abs((values[i] as number) * scale);
     // Also true of NaN.
     if (!(magnitude <= largest)) largest = magnitude;
     if (Number.isNaN(magnitude)) break;

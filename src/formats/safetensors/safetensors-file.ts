@@ -17,6 +17,8 @@ export class SafetensorsFile {
   readonly tensors: ReadonlyMap<string, TensorEntry>;
   readonly #name: string;
   readonly #handle: FileHandle;
+  /** The bytes of all tensors, once they are preloaded, and where in the file they begin. */
+  #preloaded: { bytes: Uint8Array; begin: number } | null = null;
 
   private constructor(file: string, name: string, handle: FileHandle, header: SafetensorsHeader) {
     this.file = file;
@@ -42,6 +44,18 @@ export class SafetensorsFile {
     }
   }
 
+  /**
+   * Reads the bytes of all tensors at once where they are no more than `maxBytes`: for a file of many small tensors that
+   * are all wanted, since each read has its price.
+   */
+  async preload(maxBytes: number): Promise<void> {
+    const entries = [...this.tensors.values()];
+    const begin = entries[0]?.begin ?? 0;
+    const end = entries.at(-1)?.end ?? 0;
+    if (end - begin > maxBytes) return;
+    this.#preloaded = { bytes: await read(this.#handle, begin, end - begin, this.#name), begin };
+  }
+
   /** How many numbers a tensor has. */
   elements(name: string): number {
     return this.#entry(name).shape.reduce((product, size) => product * size, 1);
@@ -63,13 +77,21 @@ export class SafetensorsFile {
     for (let done = 0; done < count; done += CHUNK_ELEMENTS) {
       const piece = values.subarray(done, Math.min(done + CHUNK_ELEMENTS, count));
       const position = begin + (first + done) * elementBytes;
-      decode(dtype, await read(this.#handle, position, piece.length * elementBytes, this.#name), piece);
+      decode(dtype, await this.#read(position, piece.length * elementBytes), piece);
     }
     return values;
   }
 
   close(): Promise<void> {
     return this.#handle.close();
+  }
+
+  /** Aligned for every element type. */
+  async #read(position: number, length: number): Promise<Uint8Array> {
+    if (this.#preloaded === null) return read(this.#handle, position, length, this.#name);
+    const { bytes, begin } = this.#preloaded;
+    const part = bytes.subarray(position - begin, position - begin + length);
+    return part.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? part : part.slice();
   }
 
   #entry(name: string): TensorEntry {

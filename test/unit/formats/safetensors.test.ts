@@ -34,6 +34,27 @@ const f32 = (begin: number, end: number, shape = [(end - begin) / 4]) => ({
 });
 
 describe('SafetensorsFile', () => {
+  it('reads the same from bytes that it has preloaded, wherever in them a tensor begins', async () => {
+    const file = join(await newFolder(), 'model.safetensors');
+    const odd = { dtype: 'F16', shape: [3], data_offsets: [0, 6] };
+    const bytes = encode({ odd, shifted: f32(6, 22), last: f32(22, 26) }, 26);
+    bytes.set(new Uint8Array(Uint16Array.of(0x3c00, 0x4000, 0x4200).buffer), bytes.length - 26);
+    bytes.set(new Uint8Array(Float32Array.of(4, 5, 6, 7, 8).buffer), bytes.length - 20);
+    await writeFile(file, bytes);
+    for (const maxBytes of [0, 25, 26]) {
+      const opened = await SafetensorsFile.open(file);
+      await opened.preload(maxBytes);
+      expect(await opened.readFloat32('odd')).toEqual(Float32Array.of(1, 2, 3));
+      expect(await opened.readFloat32('shifted')).toEqual(Float32Array.of(4, 5, 6, 7));
+      expect(await opened.readFloat32('shifted', 1, 2)).toEqual(Float32Array.of(5, 6));
+      expect(await opened.readFloat32('last')).toEqual(Float32Array.of(8));
+      await opened.close();
+      // Only what is in memory can be read after the file is closed.
+      if (maxBytes < 26) await expect(opened.readFloat32('odd')).rejects.toThrow();
+      else expect(await opened.readFloat32('odd')).toEqual(Float32Array.of(1, 2, 3));
+    }
+  });
+
   const tensor = fc
     .record({ shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }), dtype: fc.constantFrom('F32', 'F16') })
     .chain(({ shape, dtype }) => {
