@@ -9,8 +9,10 @@ import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
 import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
+import { CpuMergedModel } from './merged-model.js';
+import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { Session } from './ort.js';
-import type { EngineLimits, ModelSource } from './protocol.js';
+import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { ServedModel } from './served-model.js';
 
@@ -37,19 +39,28 @@ export class LoadedModel implements ServedModel {
   readonly bank: AdapterBank;
   /** Of the weights in memory, which are float32. */
   readonly bytes: number;
+  readonly mergedBytes: number;
+  readonly #checkpoint: WeightFolder;
+  readonly #limits: EngineLimits;
+  readonly #memory: EngineMemory;
   readonly #session: Session;
   readonly #runner: Runner;
 
   private constructor(
     source: ModelSource,
-    config: ModelConfig,
+    checkpoint: WeightFolder,
     session: Session,
     limits: EngineLimits,
     memory: EngineMemory,
   ) {
+    const { config } = checkpoint;
     this.source = source;
     this.config = config;
     this.bytes = weightBytes(config);
+    this.mergedBytes = weightBytes({ ...config, tiedEmbeddings: false });
+    this.#checkpoint = checkpoint;
+    this.#limits = limits;
+    this.#memory = memory;
     this.kv = new KvCache(config, config.maxPositions, memory.kv, limits.maxRows);
     this.bank = new AdapterBank(config, {
       rankBudget: limits.bankRankBudget,
@@ -66,10 +77,10 @@ export class LoadedModel implements ServedModel {
     memory: EngineMemory = new EngineMemory(limits),
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
-    const { config, tensors } = await readCheckpoint(source.folder);
-    const graph = encodeDecoderGraph(config, tensors);
+    const checkpoint = await readCheckpoint(source.folder);
+    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors);
     const session = await Session.load({ graph, folder: source.folder }, { threads: limits.threads });
-    return new LoadedModel(source, config, session, limits, memory);
+    return new LoadedModel(source, checkpoint, session, limits, memory);
   }
 
   /** See `Runner.run`. */
@@ -77,7 +88,20 @@ export class LoadedModel implements ServedModel {
     return this.#runner.run(rows);
   }
 
-  /** Frees everything. No run may be under way, and none may follow. */
+  async merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<CpuMergedModel> {
+    const { threads } = this.#limits;
+    const path = await Promise.all(
+      adapters.map(async (use) => ({
+        // Read beside the bank: a path that is merged takes none of its ranks.
+        adapter: this.#memory.host.get(use.digest) ?? (await this.#memory.loader.load(use, this.config)),
+        weight: use.weight,
+      })),
+    );
+    const weights = await mergeWeights(this.#checkpoint, path, { threads, signal });
+    signal.throwIfAborted();
+    return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget: this.#memory.kv });
+  }
+
   async release(): Promise<void> {
     this.kv.dispose();
     this.bank.dispose();
