@@ -10,6 +10,7 @@ import type { ErrorShape } from '../errors.js';
 import { Admission } from './admission.js';
 import type { KvBudget } from './kv-budget.js';
 import { tokenLogprob } from './logprobs.js';
+import { PrefillPace } from './prefill-pace.js';
 import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
 import type { RunnerRow } from './runner.js';
 import { Sampler } from './sampling.js';
@@ -36,21 +37,34 @@ export interface LaneTotals {
 /** Logits that a step may put out for scored prompts. */
 const MAX_SCORED_BYTES = 64 * 1024 * 1024;
 
+/** How long a step with a prompt in it may take, as a multiple of one without: a little below the 2 that rows may feel. */
+const DEFAULT_STRETCH = 1.8;
+
 export class Lane {
   readonly model: LaneModel;
   readonly totals: LaneTotals;
   readonly #scheduler: Scheduler;
   readonly #sampler: Sampler;
   readonly #admission: Admission;
+  readonly #pace: PrefillPace;
+  readonly #nowMs: () => number;
   readonly #sequences = new Map<string, Sequence>();
   /** Taken out before the next step: during a step the runner still writes into their places. */
   readonly #cancelled = new Set<string>();
   #arrivals = 0;
 
   /** `totals` is counted up, and may be shared with other lanes. */
-  constructor(model: LaneModel, limits: EngineLimits, totals: LaneTotals) {
+  constructor(
+    model: LaneModel,
+    limits: EngineLimits,
+    totals: LaneTotals,
+    nowMs: () => number = () => performance.now(),
+  ) {
     this.model = model;
     this.totals = totals;
+    this.#nowMs = nowMs;
+    const { prefillChunkTokens, prefillStretch = DEFAULT_STRETCH } = limits;
+    this.#pace = new PrefillPace(prefillChunkTokens, prefillStretch);
     this.#sampler = new Sampler(model.config.vocabSize);
     this.#admission = new Admission(limits);
     this.#scheduler = new Scheduler(
@@ -62,6 +76,7 @@ export class Lane {
       },
       model.kv,
       model.bank,
+      this.#pace,
     );
   }
 
@@ -115,7 +130,7 @@ export class Lane {
   async step(): Promise<{ outputs: RowOutput[]; ran: boolean }> {
     this.#dropCancelled();
     const outputs: RowOutput[] = [];
-    const { runs, failed, preempted } = this.#scheduler.schedule();
+    const { runs, decodeRuns, failed, preempted } = this.#scheduler.schedule();
     this.totals.preemptions += preempted;
     for (const { sequence, error } of failed) {
       this.#end(sequence);
@@ -126,10 +141,20 @@ export class Lane {
       this.#end(sequence);
       outputs.push({ id: sequence.id, finish: 'length' });
     }
-    for (const rows of runs) {
+    const decoding = { rows: 0, ms: 0 };
+    for (const [n, rows] of runs.entries()) {
+      const startMs = this.#nowMs();
       const logits = await this.#run(rows);
+      const ms = this.#nowMs() - startMs;
+      if (n < decodeRuns) {
+        decoding.rows += rows.length;
+        decoding.ms += ms;
+      } else {
+        this.#pace.prefilled(rows.length * Math.max(...rows.map(({ count }) => count)), ms);
+      }
       rows.forEach((row, index) => outputs.push(...this.#postprocess(row, logits[index])));
     }
+    if (decoding.rows > 0) this.#pace.decoded(decoding.rows, decoding.ms);
     if (runs.length > 0) this.totals.steps++;
     return { outputs, ran: runs.length > 0 };
   }

@@ -130,8 +130,13 @@ export interface EngineLimits {
   maxRows: number;
   /** Rows that may wait; past it `submit` fails with `overloaded`. */
   maxWaiting: number;
-  /** New prompt tokens computed in one step. */
+  /** New prompt tokens computed in one step, at the most. */
   prefillChunkTokens: number;
+  /**
+   * How long a step may take in which a prompt is read beside rows that decode, as a multiple of one without; 1.8 where
+   * left out. Null: full chunks always.
+   */
+  prefillStretch?: number | null;
   kvBudgetBytes: number;
   /** Rank rows a model's bank can hold. */
   bankRankBudget: number;

@@ -3,7 +3,8 @@
  *
  * 1. Rows that decode come first, one token each. Where a row can't grow, the youngest row in the batch is preempted: it
  *    gives back its place and its adapters, and is computed again later from its tokens.
- * 2. Rows in the batch whose prompt isn't through get what `prefillChunkTokens` allows, oldest first.
+ * 2. Rows in the batch whose prompt isn't through share the prompt tokens of the step, oldest first: `prefillChunkTokens`
+ *    where no row decodes, else what the pace of those that do allows.
  * 3. Waiting rows are admitted, oldest first, while there are places and prefill tokens left.
  *
  * Who waits for what: a row whose adapters are still being read from disk is passed over, and costs those behind it
@@ -15,6 +16,7 @@
 import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
 import type { KvBudget } from './kv-budget.js';
+import { PrefillPace, type PrefillAllowance } from './prefill-pace.js';
 import type { AdapterUse } from './protocol.js';
 import type { Residency } from './residency.js';
 import type { Sequence } from './sequence.js';
@@ -34,6 +36,7 @@ export interface AdapterPlaces {
 
 export interface SchedulerLimits {
   maxRows: number;
+  /** Prompt tokens of one step, at the most. */
   prefillChunkTokens: number;
   /** Rows of logits that one step may put out for scored prompts. */
   maxScoredPositions: number;
@@ -51,6 +54,8 @@ export interface ScheduledRow {
 export interface Schedule {
   /** Rows of one run have the same KV capacity, or none has anything cached; and their lengths are near each other. */
   runs: ScheduledRow[][];
+  /** So many of the runs, the first ones, are of rows that decode; the others read prompts. */
+  decodeRuns: number;
   /** Rows that can't go on. They are no longer held. */
   failed: { sequence: Sequence; error: ErrorShape }[];
   preempted: number;
@@ -63,11 +68,19 @@ export class Scheduler {
   readonly #limits: SchedulerLimits;
   readonly #kv: KvBudget;
   readonly #bank: AdapterPlaces;
+  readonly #pace: Pick<PrefillPace, 'allowance'>;
 
-  constructor(limits: SchedulerLimits, kv: KvBudget, bank: AdapterPlaces) {
+  /** Without a pace, prompts get full chunks whatever decodes beside them. */
+  constructor(
+    limits: SchedulerLimits,
+    kv: KvBudget,
+    bank: AdapterPlaces,
+    pace: Pick<PrefillPace, 'allowance'> = new PrefillPace(limits.prefillChunkTokens, null),
+  ) {
     this.#limits = limits;
     this.#kv = kv;
     this.#bank = bank;
+    this.#pace = pace;
   }
 
   get running(): readonly Sequence[] {
@@ -107,16 +120,14 @@ export class Scheduler {
   }
 
   schedule(): Schedule {
-    const schedule: Schedule = { runs: [], failed: [], preempted: 0 };
+    const schedule: Schedule = { runs: [], decodeRuns: 0, failed: [], preempted: 0 };
     const decode = this.#decodeRows(schedule);
-    const prefill = this.#prefillRows(schedule);
+    const prefill = this.#prefillRows(schedule, decode.length);
     const first = prefill.filter(({ sequence }) => sequence.computed === 0);
     const later = prefill.filter(({ sequence }) => sequence.computed > 0);
-    schedule.runs = [
-      ...byCapacity(decode, this.#kv),
-      ...nearLengths(first),
-      ...byCapacity(later, this.#kv).flatMap(nearLengths),
-    ];
+    const decodeRuns = byCapacity(decode, this.#kv);
+    schedule.decodeRuns = decodeRuns.length;
+    schedule.runs = [...decodeRuns, ...nearLengths(first), ...byCapacity(later, this.#kv).flatMap(nearLengths)];
     return schedule;
   }
 
@@ -143,20 +154,31 @@ export class Scheduler {
     return true;
   }
 
-  #prefillRows(schedule: Schedule): ScheduledRow[] {
+  #prefillRows(schedule: Schedule, decodingRows: number): ScheduledRow[] {
     const rows: ScheduledRow[] = [];
-    const left = { tokens: this.#limits.prefillChunkTokens, scored: this.#limits.maxScoredPositions };
+    const { tokens, perRow } = this.#allowance(decodingRows);
+    const left = { tokens, scored: this.#limits.maxScoredPositions };
     const give = (sequence: Sequence): void => {
       const chunk = this.#chunk(sequence, left);
       if (chunk.count === 0) return;
-      left.tokens -= chunk.count;
+      left.tokens -= chunk.count + perRow;
       // The last position of a prompt that isn't scored may take one more.
       left.scored = Math.max(0, left.scored - chunk.logitsAt.length);
       rows.push(chunk);
     };
-    for (const sequence of this.#running) if (sequence.pending > 1 || sequence.computed === 0) give(sequence);
+    for (const sequence of this.#running) {
+      if (left.tokens > 0 && (sequence.pending > 1 || sequence.computed === 0)) give(sequence);
+    }
     this.#admit(schedule, () => left.tokens > 0, give);
     return rows;
+  }
+
+  #allowance(decodingRows: number): PrefillAllowance {
+    const backlog = this.#running
+      .filter(({ pending, computed }) => pending > 1 || computed === 0)
+      .concat(this.#waiting)
+      .reduce((sum, { pending }) => sum + pending, 0);
+    return this.#pace.allowance(decodingRows, backlog);
   }
 
   /** The longest next chunk within what is left of the step. */

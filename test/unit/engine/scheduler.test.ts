@@ -1,4 +1,5 @@
 import fc from 'fast-check';
+import type { PrefillPace } from '../../../src/engine/prefill-pace.js';
 import type { GenerationRequest } from '../../../src/engine/protocol.js';
 import { type Schedule, Scheduler, type SchedulerLimits } from '../../../src/engine/scheduler.js';
 import { Sequence } from '../../../src/engine/sequence.js';
@@ -20,11 +21,16 @@ class Loop {
   readonly begun: string[] = [];
   #arrivals = 0;
 
-  constructor({ limits = LIMITS, kv = new CountedKv(1024, 256), bank = new CountedBank(64) } = {}) {
+  constructor({
+    limits = LIMITS,
+    kv = new CountedKv(1024, 256),
+    bank = new CountedBank(64),
+    pace = undefined as Pick<PrefillPace, 'allowance'> | undefined,
+  } = {}) {
     this.kv = kv;
     this.bank = bank;
     this.limits = limits;
-    this.scheduler = new Scheduler(limits, kv, bank);
+    this.scheduler = new Scheduler(limits, kv, bank, pace);
   }
 
   add(asked: GenerationRequest): Sequence {
@@ -118,6 +124,31 @@ describe('a step', () => {
     expect(loop.step().runs.flat()).toMatchObject([
       { count: 1, logitsAt: [0] },
       { count: 6, logitsAt: [5] },
+    ]);
+  });
+
+  test('gives prompts what the pace of decoding rows allows, told how many there are and what is to be read', () => {
+    const asked: [number, number][] = [];
+    const pace = {
+      allowance: (rows: number, backlog: number) => {
+        asked.push([rows, backlog]);
+        return rows === 0 ? { tokens: 8, perRow: 0 } : { tokens: 5, perRow: 2 };
+      },
+    };
+    const loop = new Loop({ pace });
+    loop.add(request('decoding', 3, 5));
+    loop.step();
+    loop.add(request('a', 7, 2));
+    loop.add(request('b', 9, 2));
+    // The rest of a's prompt leaves 3 tokens, of which another run costs 2.
+    expect(loop.step()).toMatchObject({ decodeRuns: 1, runs: [[{ count: 1 }], [{ count: 5 }]] });
+    const { runs, decodeRuns } = loop.step();
+    expect(decodeRuns).toBe(1);
+    expect(runs.slice(1).flat()).toMatchObject([{ count: 1 }, { count: 2 }]);
+    expect(asked).toEqual([
+      [0, 3],
+      [1, 16],
+      [1, 11],
     ]);
   });
 

@@ -1,0 +1,71 @@
+/**
+ * How many prompt tokens a step takes beside rows that decode, so that those keep their pace: as many as make the step
+ * `stretch` times as long as decoding alone. Numbers only; what runs took is told from outside.
+ *
+ * A prompt's chunk is a run of its own, which reads all weights once however short it is. Where few rows decode, that
+ * alone may be as much as a step: then prompts go on by the smallest chunk. And where much is waiting to be read, pace
+ * gives way: all of it is read within `STEPS_FOR_BACKLOG` steps, or a full chunk a step.
+ */
+import { LinearCost } from './linear-cost.js';
+
+/** Shorter chunks cost hardly less than this one. */
+const SMALLEST_CHUNK = 8;
+const STEPS_FOR_BACKLOG = 160;
+
+/** Prompt tokens that a step may take. */
+export interface PrefillAllowance {
+  tokens: number;
+  /** What each row after the first costs beyond its tokens, in tokens: it may be a run of its own. */
+  perRow: number;
+}
+
+export class PrefillPace {
+  readonly #fullChunk: number;
+  readonly #stretch: number | null;
+  readonly #decode = new LinearCost();
+  readonly #prefill = new LinearCost();
+
+  /** `stretch` is how long a step may take, as a multiple of decoding alone; null: full chunks always. */
+  constructor(fullChunk: number, stretch: number | null) {
+    this.#fullChunk = fullChunk;
+    this.#stretch = stretch;
+  }
+
+  /** What all decoding of one step took. */
+  decoded(rows: number, ms: number): void {
+    this.#decode.observe(rows, ms);
+  }
+
+  /** What one run over prompts took, padding included. */
+  prefilled(tokens: number, ms: number): void {
+    this.#prefill.observe(tokens, ms);
+  }
+
+  /** `backlog`: prompt tokens that are still to be read, of rows in the batch and of those that wait. */
+  allowance(decodingRows: number, backlog: number): PrefillAllowance {
+    if (decodingRows === 0 || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
+    const { tokens, perRow } = this.#withinStretch(decodingRows, this.#stretch);
+    const least = Math.max(SMALLEST_CHUNK, Math.ceil(backlog / STEPS_FOR_BACKLOG));
+    return { tokens: Math.min(this.#fullChunk, Math.max(least, tokens)), perRow };
+  }
+
+  #withinStretch(rows: number, stretch: number): PrefillAllowance {
+    if (!this.#decode.known || !this.#prefill.known) return { tokens: 0, perRow: 0 };
+    const msForPrefill = (stretch - 1) * this.#decode.estimate(rows);
+    const slope = this.#prefillSlope();
+    const fixedMs = this.#prefill.estimate(0, slope);
+    // An unmeasurably short run says nothing.
+    if (slope <= 0) return { tokens: 0, perRow: 0 };
+    return { tokens: Math.floor((msForPrefill - fixedMs) / slope), perRow: Math.ceil(fixedMs / slope) };
+  }
+
+  /** ms a prompt token. */
+  #prefillSlope(): number {
+    const { slope, meanSize, meanMs } = this.#prefill;
+    if (slope !== null) return slope;
+    // Until prompts of several lengths have been read: decoding rows are about as much work as so many prompt tokens.
+    const further = meanSize - this.#decode.meanSize;
+    const dearer = meanMs - this.#decode.meanMs;
+    return further > 0 && dearer > 0 ? Math.min(dearer / further, meanMs / meanSize) : meanMs / meanSize;
+  }
+}
