@@ -35,6 +35,7 @@ export const ERROR_CODES = {
     'unsupported_adapter',
     'unsupported_architecture',
     'unsupported_config',
+    'unsupported_quantization',
     'unsupported_tokenizer',
   ],
   401: ['api_key_expired', 'invalid_api_key'],

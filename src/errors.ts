@@ -1168,6 +1168,19 @@ export class UnsupportedConfigError extends EspalierError {
   }
 }
 
+/** A checkpoint whose weights can't be quantised as was asked. */
+export class UnsupportedQuantizationError extends EspalierError {
+  constructor(quantization: string, reason: string) {
+    super({
+      code: 'unsupported_quantization',
+      status: 400,
+      message: `This model can't be quantised as ${quantization}: ${reason}.`,
+      param: 'quantize',
+      details: { quantization },
+    });
+  }
+}
+
 /** An adapter_config.json that is wrong, or asks for what isn't implemented. `field` is the one at fault. */
 export class UnsupportedAdapterError extends EspalierError {
   constructor(field: string, reason: string) {

@@ -60,6 +60,7 @@ function embed(d: Decoder): Value {
   const { vocabSize, hiddenSize, tiedEmbeddings } = d.config;
   const ids = Reshape(g, d.inputIds, g.int64s(-1));
   // A matrix that lm_head reads too is widened as a whole anyway; else only the rows that were gathered are.
-  if (tiedEmbeddings) return Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), ids);
+  const isWidened = tiedEmbeddings && !d.weights.isQuantized('lm_head');
+  if (isWidened) return Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), ids);
   return Cast(g, Gather(g, d.weights.stored(EMBEDDING, [vocabSize, hiddenSize]), ids), DataType.float32);
 }

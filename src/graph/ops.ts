@@ -33,6 +33,37 @@ export const LessOrEqual = (g: GraphBuilder, a: Value, b: Value): Value => g.nod
 /** a: [… , m, k], b: [… , k, n] → [… , m, n] */
 export const MatMul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('MatMul', [a, b]);
 
+export interface NBitsShape {
+  /** Bits of a number. */
+  bits: 4 | 8;
+  /** k */
+  inFeatures: number;
+  /** n */
+  outFeatures: number;
+  /** Numbers that share a scale. */
+  blockSize: number;
+}
+
+/** Computes in whole numbers of 8 bits: each block of `a` is rounded to such numbers on the way. */
+const INT8_ACCURACY = 4;
+
+/**
+ * `com.microsoft`: the product with a weight that is stored in blocks of whole numbers. a: [m, k], packed: [n, blocks,
+ * bytes of a block], scales: [n, blocks], zeroPoints: [n, bytes of a row] → [m, n]
+ */
+export const MatMulNBits = (
+  g: GraphBuilder,
+  a: Value,
+  { packed, scales, zeroPoints }: { packed: Value; scales: Value; zeroPoints?: Value },
+  { bits, inFeatures, outFeatures, blockSize }: NBitsShape,
+): Value =>
+  g.node(
+    'MatMulNBits',
+    zeroPoints === undefined ? [a, packed, scales] : [a, packed, scales, zeroPoints],
+    { K: inFeatures, N: outFeatures, bits, block_size: blockSize, accuracy_level: INT8_ACCURACY },
+    MICROSOFT,
+  );
+
 /** Elementwise, with broadcasting. */
 export const Mul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Mul', [a, b]);
 

@@ -1,12 +1,24 @@
 /** The checkpoint's tensors as initializers that point into its files, checked against what the config says. */
 import { MissingTensorError, TensorShapeError } from '../errors.js';
 import { DataType } from '../formats/onnx/model.js';
+import { packedName, scalesName, zeroPointsName } from '../formats/quantization/quantized-file.js';
+import { BLOCK } from '../formats/quantization/scheme.js';
 import { externalTensor } from '../formats/onnx/tensor.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
 import { Cast } from './ops.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
-const ONNX_TYPES = { F32: DataType.float32, F16: DataType.float16, BF16: DataType.bfloat16 };
+const ONNX_TYPES = { F32: DataType.float32, F16: DataType.float16, BF16: DataType.bfloat16, U8: DataType.uint8 };
+
+export interface QuantizedValues {
+  bits: 4 | 8;
+  /** [out, blocks, 4·bits] bytes */
+  packed: Value;
+  /** [out, blocks] float32 */
+  scales: Value;
+  /** [out, ⌈blocks·bits/8⌉] bytes; undefined where the middle stands for zero. */
+  zeroPoints?: Value;
+}
 
 export class Weights {
   readonly #graph: GraphBuilder;
@@ -48,3 +60,24 @@ export class Weights {
     return tensor;
   }
 }
+  isQuantized(module: string): boolean {
+    return this.#tensors.has(packedName(module));
+  }
+
+  /** The parts of a quantised weight [out, in], as they are stored. */
+  quantized(module: string, [outFeatures, inFeatures]: readonly [number, number]): QuantizedValues {
+    const packed = packedName(module);
+    const blocks = Math.ceil(inFeatures / BLOCK);
+    const blockBytes = this.#tensors.get(packed)?.shape[2] === BLOCK ? BLOCK : BLOCK / 2;
+    const bits = blockBytes === BLOCK ? 8 : 4;
+    const zeroPoints = zeroPointsName(module);
+    return {
+      bits,
+      packed: this.stored(packed, [outFeatures, blocks, blockBytes]),
+      scales: this.stored(scalesName(module), [outFeatures, blocks]),
+      zeroPoints: this.#tensors.has(zeroPoints)
+        ? this.stored(zeroPoints, [outFeatures, Math.ceil((blocks * bits) / 8)])
+        : undefined,
+    };
+  }
+

@@ -3,6 +3,8 @@ import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InvalidFileError, MissingTensorError, TensorShapeError, UnsupportedConfigError } from '../../errors.js';
 import { readJsonFile, shorten } from '../json.js';
+import { readQuantized } from '../quantization/read-quantized.js';
+import type { Quantization } from '../quantization/scheme.js';
 import { isWeightDtype, WEIGHT_DTYPES } from '../safetensors/dtype.js';
 import { maxDifference } from '../safetensors/compare.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
@@ -31,7 +33,7 @@ export const OTHER_FILES = [
 export interface Checkpoint {
   folder: string;
   config: ModelConfig;
-  /** Every tensor that the graph uses, by name. */
+  /** Every tensor that the graph uses, by name; those of quantised weights beside what they were made from. */
   tensors: ReadonlyMap<string, TensorLocation>;
   /** File names in `folder`. */
   weightFiles: string[];
@@ -39,8 +41,10 @@ export interface Checkpoint {
   otherFiles: string[];
   /** Numbers that the model consists of; a tied lm_head counts once. */
   parameters: number;
-  /** Bytes of `tensors` as they are stored. */
+  /** Bytes of the checkpoint's tensors as they are stored. */
   weightBytes: number;
+  /** How the linears are quantised that the graph uses; null where it uses them as they are. */
+  quantization: Quantization | null;
   /** Names that adapters may give as their base: hub id, folder name. */
   origins: string[];
   warnings: string[];
@@ -65,6 +69,8 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     parameters += tensor.shape.reduce((product, size) => product * size, 1);
     weightBytes += tensor.end - tensor.begin;
   }
+  const quantized = await readQuantized(folder, config);
+  for (const [name, tensor] of quantized?.tensors ?? []) tensors.set(name, tensor);
   const otherFiles: string[] = [];
   for (const name of OTHER_FILES) if (await fileExists(join(folder, name))) otherFiles.push(name);
   return {
@@ -75,6 +81,7 @@ export async function readCheckpoint(folder: string): Promise<Checkpoint> {
     otherFiles,
     parameters,
     weightBytes,
+    quantization: quantized?.quantization ?? null,
     origins: await findOrigins(folder, json),
     warnings: [...unusedTensors(stored, expected), ...missingTokenizer(otherFiles)],
   };

@@ -2,7 +2,8 @@
 export interface TensorLocation {
   /** File name inside the model's folder. */
   file: string;
-  dtype: 'F32' | 'F16' | 'BF16';
+  /** U8: a part of a quantised weight. */
+  dtype: 'F32' | 'F16' | 'BF16' | 'U8';
   shape: readonly number[];
   /** First byte, counted from the start of the file. */
   begin: number;

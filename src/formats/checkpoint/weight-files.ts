@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { InvalidFileError } from '../../errors.js';
 import { readJsonFile, shorten } from '../json.js';
+import { QUANTIZED_FILE } from '../quantization/quantized-file.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import type { TensorEntry } from '../safetensors/header.js';
 import { fileExists } from './file-exists.js';
@@ -51,6 +52,7 @@ async function readShards(folder: string): Promise<WeightFiles> {
     const quoted = JSON.stringify(shorten(escaping));
     throw new InvalidFileError(INDEX_FILE, `names ${quoted}, which is not the plain name of a .safetensors file`);
   }
+  if (files.includes(QUANTIZED_FILE)) throw new InvalidFileError(INDEX_FILE, `names ${QUANTIZED_FILE}, which is ours`);
   const shards = new Map<string, Map<string, TensorEntry>>();
   for (const file of files) {
     const tensors = await header(folder, file);

@@ -18,6 +18,7 @@ export const DataType = {
   int64: TensorProto_DataType.INT64,
   float16: TensorProto_DataType.FLOAT16,
   bfloat16: TensorProto_DataType.BFLOAT16,
+  uint8: TensorProto_DataType.UINT8,
 } as const;
 export type DataType = (typeof DataType)[keyof typeof DataType];
 

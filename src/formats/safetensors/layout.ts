@@ -3,15 +3,17 @@ import { LENGTH_BYTES } from './header.js';
 
 export interface TensorShape {
   name: string;
-  dtype: 'F32' | 'F16';
+  dtype: 'F32' | 'F16' | 'U8';
   shape: readonly number[];
 }
 
-export const ELEMENT_BYTES = { F32: 4, F16: 2 };
+export const ELEMENT_BYTES = { F32: 4, F16: 2, U8: 1 };
 
 export interface FileLayout {
   /** Length and JSON: what stands before the first tensor. */
   header: Uint8Array;
+  /** First byte of each tensor, counted from the start of the file. */
+  begins: ReadonlyMap<string, number>;
   /** Of the whole file. */
   bytes: number;
 }
@@ -19,14 +21,17 @@ export interface FileLayout {
 /** One tensor after the other, in the order given. Wide elements should come first, so that all are aligned. */
 export function layOut(tensors: readonly TensorShape[], metadata?: Readonly<Record<string, string>>): FileLayout {
   const entries: [string, unknown][] = metadata ? [['__metadata__', metadata]] : [];
+  const offsets = new Map<string, number>();
   let end = 0;
   for (const { name, dtype, shape } of tensors) {
     const begin = end;
+    offsets.set(name, begin);
     end += elementsOf(shape) * ELEMENT_BYTES[dtype];
     entries.push([name, { dtype, shape, data_offsets: [begin, end] }]);
   }
   const header = encodeHeader(JSON.stringify(Object.fromEntries(entries)));
-  return { header, bytes: header.length + end };
+  const begins = new Map([...offsets].map(([name, offset]) => [name, header.length + offset]));
+  return { header, begins, bytes: header.length + end };
 }
 
 export function elementsOf(shape: readonly number[]): number {

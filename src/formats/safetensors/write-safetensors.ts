@@ -3,6 +3,7 @@ import { encodeF16 } from './half.js';
 import { ELEMENT_BYTES, elementsOf, layOut, type TensorShape } from './layout.js';
 
 export interface TensorToWrite extends TensorShape {
+  dtype: 'F32' | 'F16';
   /** Row-major; rounded where dtype is F16. */
   data: Float32Array;
 }

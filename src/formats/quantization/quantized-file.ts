@@ -1,0 +1,38 @@
+/**
+ * The quantised weights of a model: a safetensors file of ours beside the checkpoint, which the graph points into. Of each
+ * linear it has three tensors, or two: see `quantize-weight.ts` for what they hold.
+ */
+import type { ModelConfig } from '../checkpoint/model-config.js';
+import { linearModules } from '../checkpoint/modules.js';
+import type { TensorShape } from '../safetensors/layout.js';
+import { schemeOf, sizesOf, type Quantization } from './scheme.js';
+
+/** No shard of a checkpoint may have this name. */
+export const QUANTIZED_FILE = 'espalier-quantized.safetensors';
+
+export const packedName = (module: string): string => `${module}.weight.packed`;
+export const scalesName = (module: string): string => `${module}.weight.scales`;
+export const zeroPointsName = (module: string): string => `${module}.weight.zero_points`;
+
+/** Key of the file's metadata. */
+export const QUANTIZATION_KEY = 'quantization';
+
+/** Every tensor of the file, in its order: the scales first, so that all are aligned. */
+export function quantizedTensors(config: ModelConfig, quantization: Quantization): TensorShape[] {
+  const scheme = schemeOf(quantization);
+  const modules = linearModules(config).map(({ name, inFeatures, outFeatures }) => ({
+    name,
+    outFeatures,
+    ...sizesOf(inFeatures, scheme),
+  }));
+  const scales = modules.map(({ name, outFeatures, blocks }): TensorShape => {
+    return { name: scalesName(name), dtype: 'F32', shape: [outFeatures, blocks] };
+  });
+  const packed = modules.map(({ name, outFeatures, blocks, blockBytes }): TensorShape => {
+    return { name: packedName(name), dtype: 'U8', shape: [outFeatures, blocks, blockBytes] };
+  });
+  const zeroPoints = modules.map(({ name, outFeatures, zeroPointBytes }): TensorShape => {
+    return { name: zeroPointsName(name), dtype: 'U8', shape: [outFeatures, zeroPointBytes] };
+  });
+  return [...scales, ...packed, ...(scheme.zeroPoints ? zeroPoints : [])];
+}
