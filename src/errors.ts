@@ -1413,6 +1413,7 @@ export class ModelLoadError extends EspalierError {
     );
   }
 }
+
 /** A path that can't be merged on this model or device. */
 export class MergeUnsupportedError extends EspalierError {
   constructor(reason: string) {
@@ -1423,7 +1424,6 @@ export class MergeUnsupportedError extends EspalierError {
     });
   }
 }
-
 
 /** An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. */
 export class AdapterLoadError extends EspalierError {
