@@ -1,5 +1,6 @@
 /** Grouped-query attention (arXiv 2305.13245): projections in, attention over the cache, projection out. */
 import { attend } from './attend.js';
+import { attendPool } from './attend-pool.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import { linear } from './linear.js';
@@ -8,10 +9,8 @@ import { Reshape, Transpose } from './ops.js';
 export interface Attended {
   /** [N, hidden], residual added. */
   hidden: Value;
-  /** [B, kv, T, hd], rotated. */
-  newK: Value;
-  /** [B, kv, T, hd] */
-  newV: Value;
+  /** Where they leave the graph: k and v: [B, kv, T, hd], k rotated. */
+  newRows?: { k: Value; v: Value };
 }
 
 export interface AttentionOptions {
@@ -40,8 +39,11 @@ export function attention(
   };
   const q = project('q_proj', d.queryShape, headNorm ? 'q_norm' : undefined);
   const k = project('k_proj', d.keyShape, headNorm ? 'k_norm' : undefined);
-  const newV = project('v_proj', d.keyShape);
-
-  const attended = g.within(scope, () => attend(d, layer, { q, k, v: newV }));
-  return { hidden: linear(d, `${scope}.o_proj`, attended.sum, { residual }), newK: attended.newK, newV };
+  const v = project('v_proj', d.keyShape);
+  if (d.options.cache === 'pool') {
+    const sum = g.within(scope, () => attendPool(d, layer, { q, k, v }));
+    return { hidden: linear(d, `${scope}.o_proj`, sum, { residual }) };
+  }
+  const { sum, newK } = g.within(scope, () => attend(d, layer, { q, k, v }));
+  return { hidden: linear(d, `${scope}.o_proj`, sum, { residual }), newRows: { k: newK, v } };
 }

@@ -9,7 +9,8 @@ import { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
 import { linear } from './linear.js';
-import { Cast, Concat, Gather, Reshape } from './ops.js';
+import { Cast, Concat, Gather, Mul, ReduceSum, Reshape } from './ops.js';
+import { TOKEN_CHECK } from './pool-ports.js';
 import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
@@ -35,9 +36,15 @@ export function buildDecoderGraph(
   const wanted = g.within('model.norm', () => d.rmsNorm('model.norm', Gather(g, hidden, logitPositions)));
   const logits = linear(d, 'lm_head', wanted, config.tiedEmbeddings ? { weight: EMBEDDING } : {});
   g.output(LOGITS, logits, DataType.float32, ['K', config.vocabSize]);
+  if (d.options.cache === 'pool') {
+    const check = g.within('model', () => ReduceSum(g, Mul(g, hidden, g.float32(0))));
+    g.output(TOKEN_CHECK, check, DataType.float32, ['N']);
+    return g.build(config.modelType);
+  }
   const cacheShape = ['B', config.layers * config.kvHeads, 'T', config.headDim];
-  g.output(NEW_K, join(layers.map((layer) => layer.newK)), DataType.float32, cacheShape);
-  g.output(NEW_V, join(layers.map((layer) => layer.newV)), DataType.float32, cacheShape);
+  const newRows = layers.flatMap((layer) => layer.newRows ?? []);
+  g.output(NEW_K, join(newRows.map(({ k }) => k)), DataType.float32, cacheShape);
+  g.output(NEW_V, join(newRows.map(({ v }) => v)), DataType.float32, cacheShape);
   return g.build(config.modelType);
 
   function join(rows: Value[]): Value {

@@ -9,8 +9,10 @@ import { DataType } from '../formats/onnx/model.js';
 import { GraphBuilder, type Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
 import { Concat, Shape, SimplifiedLayerNormalization } from './ops.js';
+import { type PoolPorts, poolPorts } from './attend-pool.js';
+import { KEY_SHAPE, QUERY_SHAPE } from './pool-ports.js';
 import { ATTENTION_BIAS, INPUT_IDS, loraMask, POSITION_IDS } from './ports.js';
-import { rotaryEmbedding, type Rotary } from './rotary.js';
+import { rotaryEmbedding, rotaryFromTables, type Rotary } from './rotary.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { Weights } from './weights.js';
 
@@ -21,30 +23,52 @@ export class Decoder {
   readonly weights: Weights;
   readonly rotary: Rotary;
   readonly inputIds: Value;
-  /** [B, 1, Q, S + T] */
-  readonly attentionBias: Value;
+  readonly positionIds: Value;
   /** Run-time shapes for Reshape: [B, T, heads, hd] and [B, T, kv, hd]. */
   readonly queryShape: Value;
   readonly keyShape: Value;
-  /** Run-time length of the new tokens, T: [1] */
-  readonly newLength: Value;
   readonly #modules: ReadonlyMap<string, LinearModule>;
   readonly #masks = new Map<string, Value>();
+  #attentionBias: Value | null = null;
+  #newLength: Value | null = null;
+  #pool: PoolPorts | null = null;
 
   constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>, options: GraphOptions = {}) {
     const g = this.graph;
     this.config = config;
-    this.options = { lora: 'ports', ...options };
-    this.weights = new Weights(g, tensors);
+    this.options = { lora: 'ports', weights: 'initializers', cache: 'past', ...options };
+    this.weights = new Weights(g, tensors, this.options.weights);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
     this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);
-    const positionIds = g.input(POSITION_IDS, DataType.int64, ['B', 'T']);
-    this.attentionBias = g.input(ATTENTION_BIAS, DataType.float32, ['B', 1, 'Q', 'S + T']);
-    this.rotary = rotaryEmbedding(g, config, positionIds);
+    this.positionIds = g.input(POSITION_IDS, DataType.int64, ['B', 'T']);
+    if (this.options.cache === 'pool') {
+      this.rotary = rotaryFromTables(g, config, this.positionIds);
+      this.queryShape = g.input(QUERY_SHAPE, DataType.int64, [4]);
+      this.keyShape = g.input(KEY_SHAPE, DataType.int64, [4]);
+      return;
+    }
+    this.rotary = rotaryEmbedding(g, config, this.positionIds);
     const batchShape = Shape(g, this.inputIds, 0, 2);
     this.queryShape = Concat(g, [batchShape, g.int64s(config.heads, config.headDim)], 0);
     this.keyShape = Concat(g, [batchShape, g.int64s(config.kvHeads, config.headDim)], 0);
-    this.newLength = Shape(g, this.inputIds, 1, 2);
+  }
+
+  /** [B, 1, Q, S + T]; of a cache that is fed. */
+  get attentionBias(): Value {
+    this.#attentionBias ??= this.graph.input(ATTENTION_BIAS, DataType.float32, ['B', 1, 'Q', 'S + T']);
+    return this.#attentionBias;
+  }
+
+  /** Run-time length of the new tokens, T: [1] */
+  get newLength(): Value {
+    this.#newLength ??= Shape(this.graph, this.inputIds, 1, 2);
+    return this.#newLength;
+  }
+
+  /** What layers read of a cache that is a pool. */
+  get pool(): PoolPorts {
+    this.#pool ??= poolPorts(this.graph, this.config);
+    return this.#pool;
   }
 
   module(name: string): LinearModule {

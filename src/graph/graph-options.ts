@@ -2,4 +2,11 @@
 export interface GraphOptions {
   /** 'ports': LoRA ports on every linear (the factored lane). 'none': the weights alone, as a merged lane runs them. */
   lora?: 'ports' | 'none';
+  /**
+   * 'initializers': the session reads the weights from files. 'inputs': they are fed with each run, under the names of
+   * the checkpoint, for a device that keeps tensors between runs.
+   */
+  weights?: 'initializers' | 'inputs';
+  /** 'past': K and V of earlier tokens are fed, those of new ones leave. 'pool': the cache is written where it lies. */
+  cache?: 'past' | 'pool';
 }

@@ -70,6 +70,9 @@ export const Mul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Mul',
 export const Range = (g: GraphBuilder, start: Value, limit: Value, step: Value): Value =>
   g.node('Range', [start, limit, step]);
 
+/** Over the last axis, which goes. */
+export const ReduceSum = (g: GraphBuilder, x: Value): Value => g.node('ReduceSum', [x, g.int64s(-1)], { keepdims: 0 });
+
 /** In `shape`, 0 keeps a dimension and -1 takes what is left. */
 export const Reshape = (g: GraphBuilder, x: Value, shape: Value): Value => g.node('Reshape', [x, shape]);
 
@@ -79,6 +82,10 @@ export const Reshape = (g: GraphBuilder, x: Value, shape: Value): Value => g.nod
  */
 export const RotaryEmbedding = (g: GraphBuilder, x: Value, positions: Value, cos: Value, sin: Value): Value =>
   g.node('RotaryEmbedding', [x, positions, cos, sin], { interleaved: 0 }, MICROSOFT);
+
+/** A copy of `data` with the rows `indices` replaced. data: [n, w], indices: [k, 1], updates: [k, w] → [n, w] */
+export const ScatterND = (g: GraphBuilder, data: Value, indices: Value, updates: Value): Value =>
+  g.node('ScatterND', [data, indices, updates]);
 
 /** The dimensions from `start` to before `end`. */
 export const Shape = (g: GraphBuilder, x: Value, start: number, end: number): Value =>
@@ -104,3 +111,7 @@ export const Split = (g: GraphBuilder, x: Value, sizes: Value, axis: number): [V
 
 export const Transpose = (g: GraphBuilder, x: Value, perm: readonly number[]): Value =>
   g.node('Transpose', [x], { perm });
+
+/** Elementwise, with broadcasting. condition: boolean. */
+export const Where = (g: GraphBuilder, condition: Value, then: Value, otherwise: Value): Value =>
+  g.node('Where', [condition, then, otherwise]);

@@ -9,6 +9,7 @@ import { DataType } from '../formats/onnx/model.js';
 import { float32Tensor } from '../formats/onnx/tensor.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
 import { Cast, Cos, Mul, Range, Reshape, RotaryEmbedding, Shape, Sin, Size } from './ops.js';
+import { ROTARY_COS, ROTARY_SIN } from './pool-ports.js';
 
 /** Radians a position, for each pair of a head's elements: [hd/2]. Rounded to float32 at each step, as torch does. */
 export function inverseFrequencies({ headDim, rope }: Pick<ModelConfig, 'headDim' | 'rope'>): Float32Array {
@@ -60,4 +61,39 @@ export function rotaryEmbedding(g: GraphBuilder, config: ModelConfig, positionId
       key: (k) => RotaryEmbedding(g, k, cacheRows, cos, sin),
     };
   });
+}
+
+/**
+ * The same from tables of every position, which are fed: a GPU's own sine is exact only near zero.
+ * positionIds: [B, T], rows of the tables, cos and sin: [P, hd/2]
+ */
+export function rotaryFromTables(
+  g: GraphBuilder,
+  { headDim }: Pick<ModelConfig, 'headDim'>,
+  positionIds: Value,
+): Rotary {
+  const cos = g.input(ROTARY_COS, DataType.float32, ['P', headDim / 2]);
+  const sin = g.input(ROTARY_SIN, DataType.float32, ['P', headDim / 2]);
+  return {
+    query: (q) => Mul(g, RotaryEmbedding(g, q, positionIds, cos, sin), g.float32(1 / Math.sqrt(headDim))),
+    key: (k) => RotaryEmbedding(g, k, positionIds, cos, sin),
+  };
+}
+
+/** What `rotaryFromTables` is fed: [positions, hd/2] each. Angles are rounded to float32, as torch does. */
+export function rotaryTables(
+  config: Pick<ModelConfig, 'headDim' | 'rope'>,
+  positions: number,
+): { cos: Float32Array<ArrayBuffer>; sin: Float32Array<ArrayBuffer> } {
+  const frequencies = inverseFrequencies(config);
+  const cos = new Float32Array(positions * frequencies.length);
+  const sin = new Float32Array(cos.length);
+  for (let position = 0, i = 0; position < positions; position++) {
+    for (const frequency of frequencies) {
+      const angle = Math.fround(position * frequency);
+      cos[i] = Math.cos(angle);
+      sin[i++] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
 }

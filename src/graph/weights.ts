@@ -24,15 +24,28 @@ export class Weights {
   readonly #graph: GraphBuilder;
   readonly #tensors: ReadonlyMap<string, TensorLocation>;
   readonly #widened = new Map<string, Value>();
+  /** Null: they are initializers. */
+  readonly #inputs: Map<string, Value> | null;
 
-  constructor(graph: GraphBuilder, tensors: ReadonlyMap<string, TensorLocation>) {
+  constructor(
+    graph: GraphBuilder,
+    tensors: ReadonlyMap<string, TensorLocation>,
+    where: 'initializers' | 'inputs' = 'initializers',
+  ) {
     this.#graph = graph;
     this.#tensors = tensors;
+    this.#inputs = where === 'inputs' ? new Map() : null;
   }
 
-  /** The tensor as it is stored. */
+  /** The tensor as it is stored; as an input, what is narrow is float32 already. */
   stored(name: string, shape: readonly number[]): Value {
     const tensor = this.#locate(name, shape);
+    if (this.#inputs !== null) {
+      const type = tensor.dtype === 'U8' ? DataType.uint8 : DataType.float32;
+      const input = this.#inputs.get(name) ?? this.#graph.input(name, type, shape);
+      this.#inputs.set(name, input);
+      return input;
+    }
     return this.#graph.initializer(
       externalTensor(name, ONNX_TYPES[tensor.dtype], tensor.shape, {
         location: tensor.file,
@@ -45,21 +58,12 @@ export class Weights {
   /** The tensor in float32. The runtime folds the Cast when it loads the model: a narrow weight is widened once. */
   float32(name: string, shape: readonly number[]): Value {
     const stored = this.stored(name, shape);
-    if (this.#locate(name, shape).dtype === 'F32') return stored;
+    if (this.#inputs !== null || this.#locate(name, shape).dtype === 'F32') return stored;
     const widened = this.#widened.get(name) ?? Cast(this.#graph, stored, DataType.float32);
     this.#widened.set(name, widened);
     return widened;
   }
 
-  #locate(name: string, shape: readonly number[]): TensorLocation {
-    const tensor = this.#tensors.get(name);
-    if (tensor === undefined) throw new MissingTensorError(name, shape);
-    if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
-      throw new TensorShapeError(name, tensor.shape, shape);
-    }
-    return tensor;
-  }
-}
   isQuantized(module: string): boolean {
     return this.#tensors.has(packedName(module));
   }
@@ -81,3 +85,12 @@ export class Weights {
     };
   }
 
+  #locate(name: string, shape: readonly number[]): TensorLocation {
+    const tensor = this.#tensors.get(name);
+    if (tensor === undefined) throw new MissingTensorError(name, shape);
+    if (tensor.shape.length !== shape.length || tensor.shape.some((size, i) => size !== shape[i])) {
+      throw new TensorShapeError(name, tensor.shape, shape);
+    }
+    return tensor;
+  }
+}
