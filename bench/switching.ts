@@ -103,7 +103,7 @@ async function switching(engine: DirectEngine): Promise<string> {
   const staying: number[] = [];
   const moving: number[] = [];
   for (const path of [...paths, ...paths]) await engine.generate(path, prompt, 1);
-  const loads = engine.stats.adapterLoads;
+  const { loads } = engine.stats.adapters.host;
   for (let round = 0; round < ROUNDS; round++) {
     await engine.generate(here, prompt, 1);
     for (let i = 0; i < 4; i++) staying.push((await engine.generate(here, prompt, TOKENS)).totalMs);
@@ -113,7 +113,7 @@ async function switching(engine: DirectEngine): Promise<string> {
       moving.push((await engine.generate(path, prompt, TOKENS)).totalMs);
     }
   }
-  if (engine.stats.adapterLoads > loads)
+  if (engine.stats.adapters.host.loads > loads)
     throw new Error('Adapters were read from disk again: host memory is too small.');
   const rate = (ms: readonly number[]): number => (TOKENS * 1000) / median(ms);
   const ratio = rate(moving) / rate(staying);

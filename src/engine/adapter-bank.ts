@@ -7,13 +7,14 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../formats/checkpoint/modules.js';
 import type { ErrorShape } from '../errors.js';
+import { type AdapterCounts, noCounts } from './adapter-counts.js';
 import { loadFailure } from './adapter-loader.js';
 import type { FoldedAdapter } from './folded-adapter.js';
 import type { HostCache } from './host-cache.js';
 import type { AdapterUse } from './protocol.js';
 import { RankRows, type RankFeed } from './rank-rows.js';
 import { type Residency, ResidencyTable } from './residency.js';
-import type { BankCounts, ServedBank } from './served-model.js';
+import type { BankStats, ServedBank } from './served-model.js';
 
 /** Reads and folds an adapter. */
 export type AdapterSource = (use: AdapterUse) => Promise<FoldedAdapter>;
@@ -29,6 +30,13 @@ export interface BankOptions {
 const MAX_WASTE = 0.25;
 /** Reasons of failed loads that are kept. */
 const MAX_FAILURES = 1000;
+/** Adapters that are read at once for rows behind the first: enough that those who read them have something to do. */
+const MAX_READ_AHEAD = 4;
+
+const FINDS = ['bankHits', 'hostHits', 'misses'] as const;
+interface Finds extends Pick<AdapterCounts, (typeof FINDS)[number]> {
+  fresh: readonly string[];
+}
 
 export class AdapterBank implements ServedBank {
   readonly rankBudget: number;
@@ -42,9 +50,12 @@ export class AdapterBank implements ServedBank {
   readonly #banked = new Map<string, { rank: number; references: number }>();
   readonly #listeners = new Set<() => void>();
   readonly #onDrop = (digest: string) => this.#leaveIfGone(digest);
+  readonly #counts = noCounts();
+  /** Read for a row that hasn't acquired them yet. */
+  readonly #fresh = new Set<string>();
+  /** Where the adapters of an acquisition were found. */
+  readonly #found = new WeakMap<readonly AdapterUse[], Finds>();
   #usedRanks = 0;
-  #loads = 0;
-  #evictions = 0;
 
   constructor(config: ModelConfig, { rankBudget, host, source, nowMs = Date.now }: BankOptions) {
     this.rankBudget = rankBudget;
@@ -67,9 +78,9 @@ export class AdapterBank implements ServedBank {
     return this.#usedRanks;
   }
 
-  get stats(): BankCounts {
+  get stats(): BankStats {
     const bytes = this.#rows.reduce((sum, rows) => sum + rows.bytes, 0);
-    return { adapters: this.#banked.size, loads: this.#loads, evictions: this.#evictions, bytes };
+    return { adapters: this.#banked.size, bytes, counts: this.#counts };
   }
 
   /** 'resident' is what `acquire` can take. */
@@ -90,11 +101,13 @@ export class AdapterBank implements ServedBank {
 
   /**
    * Starts loading what isn't there, once however often it is asked for, and keeps it in host memory until it is
-   * acquired. For rows that are next in line, at every step; not for the whole queue.
+   * acquired. For rows that are next in line, at every step; not for the whole queue. For a row that isn't the `first`
+   * of them, only while host memory has room for more that waits.
    */
-  prefetch(use: AdapterUse): void {
+  prefetch(use: AdapterUse, first = true): void {
     this.#host.touch(use.digest, this.#nowMs());
     if (this.state(use.digest) !== 'absent') return;
+    if (!first && !this.#host.has(use.digest) && !this.#mayReadAhead) return;
     this.#failures.delete(use.digest);
     // Another model's rows may have loaded it.
     if (this.#host.has(use.digest)) {
@@ -113,9 +126,11 @@ export class AdapterBank implements ServedBank {
   acquire(uses: readonly AdapterUse[]): boolean {
     const digests = uses.map(({ digest }) => digest);
     if (digests.some((digest) => this.state(digest) !== 'resident')) return false;
-    const unused = [...new Set(digests)].filter((digest) => (this.#banked.get(digest)?.references ?? 0) === 0);
+    const distinct = [...new Set(digests)];
+    const unused = distinct.filter((digest) => (this.#banked.get(digest)?.references ?? 0) === 0);
     const needed = unused.reduce((sum, digest) => sum + this.#rankOf(digest), 0);
     if (this.#usedRanks + needed > this.rankBudget) return false;
+    this.#count(uses, distinct);
     // First those that are in the bank, so that the others don't take their rows.
     for (const digest of unused) if (this.#banked.has(digest)) this.#setInUse(digest, true);
     for (const digest of unused) if (!this.#banked.has(digest)) this.#enter(digest);
@@ -127,8 +142,9 @@ export class AdapterBank implements ServedBank {
     return true;
   }
 
-  /** Takes back what `acquire` counted. */
-  release(uses: readonly AdapterUse[]): void {
+  /** Takes back what `acquire` counted: all of it where the row has not `run`. */
+  release(uses: readonly AdapterUse[], run = true): void {
+    if (!run) this.#uncount(uses);
     for (const { digest } of uses) {
       const entry = this.#entry(digest);
       if (entry.references === 0) throw new Error(`adapter ${digest} is released more often than acquired`);
@@ -151,18 +167,42 @@ export class AdapterBank implements ServedBank {
     this.#host.offDrop(this.#onDrop);
   }
 
+  get #mayReadAhead(): boolean {
+    return this.#residency.count('loading') < MAX_READ_AHEAD && this.#host.heldBytes < this.#host.limitBytes;
+  }
+
   async #load(use: AdapterUse): Promise<void> {
+    const startMs = performance.now();
     try {
       const adapter = await this.#source(use);
-      this.#loads++;
+      this.#counts.reads++;
+      this.#counts.readMs += performance.now() - startMs;
+      this.#fresh.add(use.digest);
       this.#residency.apply(use.digest, 'loaded');
       this.#host.hold(adapter, this.#nowMs());
     } catch (error) {
+      this.#counts.readFailures++;
       this.#residency.apply(use.digest, 'failed');
       this.#failures.set(use.digest, loadFailure(use, error));
       if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value as string);
     }
     for (const listener of this.#listeners) listener();
+  }
+
+  #count(uses: readonly AdapterUse[], digests: readonly string[]): void {
+    const fresh = digests.filter((digest) => this.#fresh.delete(digest));
+    const banked = digests.filter((digest) => this.#banked.has(digest));
+    const misses = fresh.filter((digest) => !this.#banked.has(digest)).length;
+    const found = { bankHits: banked.length, hostHits: digests.length - banked.length - misses, misses, fresh };
+    for (const name of FINDS) this.#counts[name] += found[name];
+    this.#found.set(uses, found);
+  }
+
+  #uncount(uses: readonly AdapterUse[]): void {
+    const found = this.#found.get(uses);
+    if (found === undefined) return;
+    for (const name of FINDS) this.#counts[name] -= found[name];
+    for (const digest of found.fresh) this.#fresh.add(digest);
   }
 
   /** Host memory → bank. */
@@ -178,6 +218,7 @@ export class AdapterBank implements ServedBank {
       rows.write(adapter, offset, rank);
     }
     this.#banked.set(digest, { rank: adapter.rank, references: 0 });
+    this.#counts.bankLoads++;
   }
 
   #setInUse(digest: string, inUse: boolean): void {
@@ -187,7 +228,7 @@ export class AdapterBank implements ServedBank {
   #evict(digest: string): void {
     for (const { layout } of this.#rows) layout.remove(digest);
     this.#banked.delete(digest);
-    this.#evictions++;
+    this.#counts.bankEvictions++;
     this.#leaveIfGone(digest);
   }
 
@@ -206,6 +247,7 @@ export class AdapterBank implements ServedBank {
   /** Neither bank nor host memory has it: it is absent from now on. */
   #leaveIfGone(digest: string): void {
     if (this.state(digest) !== 'resident' || this.#banked.has(digest) || this.#host.has(digest)) return;
+    this.#fresh.delete(digest);
     this.#residency.apply(digest, 'evict');
     this.#residency.apply(digest, 'evicted');
   }

@@ -14,7 +14,9 @@ import {
   reasonsOf,
 } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
+import { noCounts, sumCounts } from './adapter-counts.js';
 import type { AdapterLoader } from './adapter-loader.js';
+import { adapterStats } from './adapter-stats.js';
 import { Lane } from './lane.js';
 import type { LaneTotals } from './lane.js';
 import { loadModel } from './load-model.js';
@@ -40,7 +42,7 @@ export class Engine {
   readonly #parked = new Map<string, GenerationRequest[]>();
   readonly #totals: LaneTotals = { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 };
   /** Of models that are gone. */
-  readonly #bygone = { loads: 0, evictions: 0 };
+  #bygone = noCounts();
   /** What must not happen during a step. */
   readonly #betweenSteps: (() => void | Promise<void>)[] = [];
   readonly #statsTimer: NodeJS.Timeout;
@@ -134,7 +136,7 @@ export class Engine {
     const running = served.flatMap(({ lane }) => lane.running);
     const waiting = served.flatMap(({ lane }) => lane.waiting);
     const parked = [...this.#parked.values()].flat();
-    const banks = served.map(({ model }) => ({ ranks: model.bank.usedRanks, ...model.bank.stats }));
+    const banks = served.map(({ model }) => model.bank);
     const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
     return {
       ...this.#totals,
@@ -142,13 +144,10 @@ export class Engine {
       waiting: waiting.length + parked.length,
       kvBytes: this.#memory.kv.liveBytes,
       kvBudgetBytes: this.#memory.kv.limitBytes,
-      bankRanks: sum(banks.map(({ ranks }) => ranks)),
-      bankRankBudget: sum(served.map(({ model }) => model.bank.rankBudget)),
-      bankAdapters: sum(banks.map(({ adapters }) => adapters)),
-      hostBytes: this.#memory.host.bytes,
+      bankRanks: sum(banks.map(({ usedRanks }) => usedRanks)),
+      bankRankBudget: sum(banks.map(({ rankBudget }) => rankBudget)),
       hostBudgetBytes: this.#memory.host.limitBytes,
-      adapterLoads: this.#bygone.loads + sum(banks.map(({ loads }) => loads)),
-      adapterEvictions: this.#bygone.evictions + sum(banks.map(({ evictions }) => evictions)),
+      adapters: adapterStats(this.#memory.host, banks, this.#bygone),
       rssBytes: process.memoryUsage.rss(),
       runningAdapters: digestsOf(running),
       waitingAdapters: digestsOf([...waiting, ...parked]),
@@ -181,9 +180,7 @@ export class Engine {
     if (served === undefined) return;
     this.#put(served.lane.giveUp(error, 'all'));
     this.#served.delete(digest);
-    const { loads, evictions } = served.model.bank.stats;
-    this.#bygone.loads += loads;
-    this.#bygone.evictions += evictions;
+    this.#bygone = sumCounts([this.#bygone, served.model.bank.stats.counts]);
     this.#changed = true;
     await served.model.release();
   }

@@ -17,6 +17,7 @@ export class HostCache {
   readonly #held = new Map<string, { adapter: FoldedAdapter; askedAtMs: number }>();
   readonly #listeners = new Set<(digest: string) => void>();
   #heldBytes = 0;
+  #evictions = 0;
 
   constructor(limitBytes: number) {
     this.limitBytes = limitBytes;
@@ -28,6 +29,15 @@ export class HostCache {
 
   get bytes(): number {
     return this.#entries.calculatedSize + this.#heldBytes;
+  }
+
+  /** Of what is held. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  get evictions(): number {
+    return this.#evictions;
   }
 
   get size(): number {
@@ -91,7 +101,9 @@ export class HostCache {
     }
     while (this.bytes > this.limitBytes && this.#entries.size > 0) {
       const dropped = this.#entries.pop();
-      if (dropped !== undefined) for (const listener of this.#listeners) listener(dropped.digest);
+      if (dropped === undefined) return;
+      this.#evictions++;
+      for (const listener of this.#listeners) listener(dropped.digest);
     }
   }
 }

@@ -102,6 +102,28 @@ export interface RowOutput {
   error?: ErrorShape;
 }
 
+/** Adapters in one tier: now, and since the engine process started. */
+export interface TierStats {
+  adapters: number;
+  bytes: number;
+  /** Adapters that came into it: into host memory from the blob store, into the bank from host memory. */
+  loads: number;
+  /** Adapters of admitted rows that were found in it, and in no better place. */
+  hits: number;
+  /** Adapters that had to leave it for others. */
+  evictions: number;
+}
+
+export interface AdapterStats {
+  bank: TierStats;
+  host: TierStats;
+  /** Adapters of admitted rows that were read from the blob store for them. */
+  misses: number;
+  loadFailures: number;
+  /** How long reading took in all. */
+  loadSeconds: number;
+}
+
 export interface EngineStats {
   /** Rows that are in the batch / wait for a place. */
   running: number;
@@ -114,11 +136,8 @@ export interface EngineStats {
   kvBudgetBytes: number;
   bankRanks: number;
   bankRankBudget: number;
-  bankAdapters: number;
-  hostBytes: number;
   hostBudgetBytes: number;
-  adapterLoads: number;
-  adapterEvictions: number;
+  adapters: AdapterStats;
   rssBytes: number;
   /** Revision digests that rows of the batch use / that waiting rows need. */
   runningAdapters: string[];

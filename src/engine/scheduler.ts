@@ -24,14 +24,18 @@ import type { Sequence } from './sequence.js';
 /** What the scheduler sees of the bank. */
 export interface AdapterPlaces {
   readonly rankBudget: number;
-  /** Starts reading an adapter that isn't in memory; one that is, stays. */
-  prefetch(use: AdapterUse): void;
+  /**
+   * Starts reading an adapter that isn't in memory; one that is, stays. For a row that isn't the `first` in line it may
+   * wait until others have taken theirs.
+   */
+  prefetch(use: AdapterUse, first?: boolean): void;
   state(digest: string): Residency;
   /** Why an adapter couldn't be read. */
   failure(digest: string): ErrorShape | null;
   /** Takes a reference on each, all or none. False: they don't fit beside what is in use. All must be in memory. */
   acquire(uses: readonly AdapterUse[]): boolean;
-  release(uses: readonly AdapterUse[]): void;
+  /** `run`: false where the row that acquired them didn't begin. */
+  release(uses: readonly AdapterUse[], run?: boolean): void;
 }
 
 export interface SchedulerLimits {
@@ -220,8 +224,10 @@ export class Scheduler {
 
   /** Adapters for the rows that are next in line, and for none behind one that waited long enough. */
   #prefetch(): void {
-    for (const sequence of this.#waiting.slice(0, this.#limits.maxRows)) {
-      for (const use of sequence.adapters) if (this.#bank.failure(use.digest) === null) this.#bank.prefetch(use);
+    for (const [place, sequence] of this.#waiting.slice(0, this.#limits.maxRows).entries()) {
+      for (const use of sequence.adapters) {
+        if (this.#bank.failure(use.digest) === null) this.#bank.prefetch(use, place === 0);
+      }
       if (this.#holdsTheDoor(sequence)) return;
     }
   }
@@ -244,7 +250,7 @@ export class Scheduler {
     sequence.ready = true;
     if (!this.#bank.acquire(sequence.adapters)) return 'no ranks';
     if (this.#kv.open(sequence.id, sequence.tokens.length)) return 'taken';
-    this.#bank.release(sequence.adapters);
+    this.#bank.release(sequence.adapters, false);
     return 'no positions';
   }
 

@@ -2,25 +2,25 @@
  * A base model as the engine holds it, on whatever device: what its factored lane runs on, and what the engine asks of
  * it beside. `load-model.ts` makes the one that the device wants.
  */
+import type { AdapterCounts } from './adapter-counts.js';
 import type { LaneModel } from './lane.js';
 import type { AdapterUse } from './protocol.js';
 import type { AdapterPlaces } from './scheduler.js';
 
-/** Adapters of the bank, counted since the model was loaded. */
-export interface BankCounts {
+export interface BankStats {
   /** Adapters in the bank, those without references included. */
   adapters: number;
-  loads: number;
-  evictions: number;
   /** Of the rank rows. */
   bytes: number;
+  /** Since the model was loaded. */
+  counts: Readonly<AdapterCounts>;
 }
 
 /** The bank, as the engine sees it. */
 export interface ServedBank extends AdapterPlaces {
   /** Rank rows with references. */
   readonly usedRanks: number;
-  readonly stats: BankCounts;
+  readonly stats: BankStats;
   /** Called after each load, whether it went well or not. Returns the way to stop that. */
   onSettled(listener: () => void): () => void;
 }

@@ -20,8 +20,8 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   espalier_engine_kv_budget_bytes: ['Bytes of KV cache that may be used.', (stats) => stats.kvBudgetBytes],
   espalier_engine_bank_ranks: ['Rank rows of adapters in the bank that are in use.', (stats) => stats.bankRanks],
   espalier_engine_bank_rank_budget: ['Rank rows that the bank holds.', (stats) => stats.bankRankBudget],
-  espalier_engine_bank_adapters: ['Adapters in the bank.', (stats) => stats.bankAdapters],
-  espalier_engine_host_cache_bytes: ['Bytes of adapters in host memory.', (stats) => stats.hostBytes],
+  espalier_engine_bank_adapters: ['Adapters in the bank.', (stats) => stats.adapters.bank.adapters],
+  espalier_engine_host_cache_bytes: ['Bytes of adapters in host memory.', (stats) => stats.adapters.host.bytes],
   espalier_engine_host_cache_budget_bytes: [
     'Bytes of adapters that host memory may hold.',
     (stats) => stats.hostBudgetBytes,
@@ -30,8 +30,8 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   // These start again with the engine process, as Prometheus expects of counters.
   espalier_engine_steps: ['Steps since the engine process started.', (stats) => stats.steps],
   espalier_engine_preemptions: ['Rows taken out of the batch for lack of memory.', (stats) => stats.preemptions],
-  espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapterLoads],
-  espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapterEvictions],
+  espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapters.host.loads],
+  espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapters.bank.evictions],
   'vllm:num_requests_running': ['Rows in the batch.', (stats) => stats.running],
   'vllm:num_requests_waiting': ['Rows that wait for a place in the batch.', (stats) => stats.waiting],
   'vllm:kv_cache_usage_perc': [

@@ -200,7 +200,7 @@ describe('models', () => {
     running.engine.unload('llama');
     expect((await running.ending('a')).error).toMatchObject({ code: 'model_unloaded', status: 409 });
     await running.has('unloaded');
-    expect(running.engine.stats).toMatchObject({ kvBytes: 0, bankRankBudget: 0, adapterLoads: 2 });
+    expect(running.engine.stats).toMatchObject({ kvBytes: 0, bankRankBudget: 0, adapters: { host: { loads: 2 } } });
     expect((await running.run(request('b', { adapters: path() }))).finish).toBe('length');
   });
 });
@@ -238,13 +238,19 @@ test('statistics say what is held and what was done', async () => {
     running: 1,
     waiting: 0,
     kvBytes: 384 * 64,
-    bankAdapters: 2,
+    adapters: { bank: { adapters: 2, loads: 2, hits: 0 }, host: { adapters: 2, hits: 0 }, misses: 2 },
     runningAdapters: [one, two],
     waitingAdapters: [],
   });
   await running.ending('a');
   await running.has('stats');
   const stats = await running.stop();
-  expect(stats).toMatchObject({ promptTokens: 4, generatedTokens: 40, steps: 40, preemptions: 0, adapterLoads: 2 });
+  expect(stats).toMatchObject({
+    promptTokens: 4,
+    generatedTokens: 40,
+    steps: 40,
+    preemptions: 0,
+    adapters: { host: { loads: 2 } },
+  });
   expect(running.events.findLast((event) => event.type === 'stats')?.stats).toMatchObject({ generatedTokens: 40 });
 });

@@ -186,6 +186,58 @@ describe('loading', () => {
   });
 });
 
+describe('reading ahead', () => {
+  test('for rows behind the first goes on only while what waits has room in host memory, and a few at a time', async () => {
+    const set = setUp({ hostBytes: ADAPTERS[0]!.bytes + 1 });
+    for (const index of [0, 1, 2, 3, 4, 5]) set.bank.prefetch(use(index), false);
+    expect(set.disk.reads).toEqual([0, 1, 2, 3].map((index) => use(index).digest));
+    await set.disk.finish(use(0).digest);
+    await set.disk.finish(use(1).digest);
+    // Two held adapters are more than host memory should hold.
+    set.bank.prefetch(use(4), false);
+    expect(set.bank.state(use(4).digest)).toBe('absent');
+    set.bank.prefetch(use(5), true);
+    expect(set.bank.state(use(5).digest)).toBe('loading');
+    expect(set.bank.acquire([use(0), use(1)])).toBe(true);
+    await set.disk.finish(use(5).digest);
+    await set.disk.finish(use(2).digest);
+    expect(set.bank.acquire([use(5), use(2)])).toBe(true);
+    set.bank.prefetch(use(4), false);
+    expect(set.bank.state(use(4).digest)).toBe('loading');
+  });
+});
+
+test('where a row finds its adapters is counted once, and not for a row that does not begin', async () => {
+  const set = setUp({ rankBudget: 16 });
+  const counts = (): unknown[] => {
+    const { bankHits, hostHits, misses, bankLoads, reads, readFailures } = set.bank.stats.counts;
+    return [bankHits, hostHits, misses, bankLoads, reads, readFailures];
+  };
+  await load(set, 0, 1);
+  expect(counts()).toEqual([0, 0, 0, 0, 2, 0]);
+  const row = [use(0), use(1)];
+  expect(set.bank.acquire(row)).toBe(true);
+  expect(counts()).toEqual([0, 0, 2, 2, 2, 0]);
+  set.bank.release(row, false);
+  expect(counts()).toEqual([0, 0, 0, 2, 2, 0]);
+  expect(set.bank.acquire([use(0), use(0)])).toBe(true);
+  expect(counts()).toEqual([1, 0, 0, 2, 2, 0]);
+  await load(set, 2, 3);
+  expect(set.bank.acquire([use(2)])).toBe(true);
+  set.bank.release([use(2)]);
+  set.bank.release([use(0), use(0)]);
+  expect(set.bank.acquire([use(3)])).toBe(true);
+  set.bank.release([use(3)]);
+  const before = set.bank.stats.counts.hostHits;
+  for (const index of [0, 1, 2, 3]) {
+    expect(set.bank.acquire([use(index)])).toBe(true);
+    set.bank.release([use(index)]);
+  }
+  const { bankHits, hostHits, misses } = set.bank.stats.counts;
+  expect(bankHits + hostHits + misses).toBe(7);
+  expect(hostHits).toBeGreaterThan(before);
+});
+
 test('adapters that nobody asked for lately enter together, though host memory is full', async () => {
   const set = setUp({ hostBytes: ADAPTERS[0]!.bytes });
   await load(set, 0, 1);
@@ -225,7 +277,7 @@ describe('references', () => {
     expect(set.bank.usedRanks).toBe(8);
     expectFed(set.bank, [1], 1);
     // Their rows are overwritten; host memory has them still.
-    expect(set.bank.stats.evictions).toBe(2);
+    expect(set.bank.stats.counts.bankEvictions).toBe(2);
     expect(set.bank.state(use(0).digest)).toBe('resident');
   });
 
@@ -256,9 +308,10 @@ describe('references', () => {
     await load(set, 0, 1);
     set.bank.acquire([use(0), use(1)]);
     set.bank.release([use(1)]);
-    const { adapters, evictions } = set.bank.stats;
+    const { adapters, counts } = set.bank.stats;
+    const { bankLoads, bankEvictions } = counts;
     expect(set.bank.acquire([use(1)])).toBe(true);
-    expect(set.bank.stats).toMatchObject({ adapters, evictions });
+    expect(set.bank.stats).toMatchObject({ adapters, counts: { bankLoads, bankEvictions } });
     expectFed(set.bank, [0, 1], 1);
   });
 
