@@ -1,33 +1,38 @@
 /**
- * Beside what a team would use instead, on the same checkpoint, adapters and prompts, in float32 and on as many threads:
- * transformers + PEFT (adapters set anew for each request, and one batch of mixed adapters) and node-llama-cpp (the bare
- * base). Rows of 32 prompt tokens get 32 new ones, prompts included in the time.
+ * Beside what a team would use instead, on the same checkpoint, adapters, prompts, bits and threads: transformers + PEFT,
+ * llama.cpp through llama-cpp-python and through node-llama-cpp, and onnxruntime-genai. Rows of 32 prompt tokens get 32
+ * new ones, prompts included in the time. Prints the tables that docs/performance.md shows.
  *
  * The peers are the scripts of bench/peers, each in an environment of its own, which may be missing: then this says how to
  * set it up. They take turns with Espalier's engine; medians of the rounds.
  *
- * Flags: --shape=111m|135m|wide|tiny, --rounds=2, --rows=16, --prompt=32, --tokens=32, --threads=2, --rank=8.
+ * Flags: --shape=111m|135m|wide|tiny, --bits=0 (all of 32, 8, 4) or one, --workload=<file of make_workload.py> instead of a
+ * shape, --rounds=2, --rows=16, --prompt=32, --tokens=32, --threads=2, --rank=8.
  * Environment: PYTHON, one that has what bench/peers/requirements.txt lists.
  */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
+import type { EngineLimits, ModelSource } from '../src/engine/protocol.js';
 import { DirectEngine } from './support/direct-engine.js';
-import { packageVersion, type Figure } from './support/figure.js';
-import { randomPrompt } from './support/greedy-request.js';
-import { flag, median, printTable } from './support/measure.js';
-import { type Peer, nodeLlamaCpp, transformersPeft } from './support/peer.js';
-import { writeRandomModel } from './support/random-model.js';
-import { writeRandomTree } from './support/random-tree.js';
+import { type Figure, packageVersion } from './support/figure.js';
+import { flag, median, text } from './support/measure.js';
+import {
+  type Bits,
+  llamaCpp,
+  nodeLlamaCpp,
+  onnxruntimeGenai,
+  type PeerMaker,
+  transformersPeft,
+} from './support/peer.js';
+import { type PeerRow, randomWorkload, readWorkload } from './support/peer-workload.js';
+import { quantizedSource } from './support/quantized-source.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
+const ALL_BITS: readonly Bits[] = [32, 8, 4];
 const SHAPE = shapeFlag();
 const ROUNDS = flag('rounds', 2);
 const ROWS = flag('rows', 16);
-const PROMPT = flag('prompt', 32);
 const TOKENS = flag('tokens', 32);
-const RANK = flag('rank', 8);
+const THREADS = flag('threads', 2);
 const LIMITS: EngineLimits = {
   maxRows: ROWS,
   maxWaiting: ROWS,
@@ -36,116 +41,185 @@ const LIMITS: EngineLimits = {
   kvBudgetBytes: 2 ** 30,
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,
-  threads: flag('threads', 2),
+  threads: THREADS,
 };
 /** Requests of the cases that run one at a time, but for switching, which takes every row. */
 const ONE_BY_ONE = Math.min(4, ROWS);
 
-/** What is compared: our figure, and those of the peers. */
-const CASES = [
-  { title: 'bare base, one row', ours: 'espalier/one-row', theirs: ['transformers/one-row', 'node-llama-cpp/one-row'] },
-  { title: `bare base, ${ROWS} rows`, ours: 'espalier/batch', theirs: ['transformers/batch', 'node-llama-cpp/batch'] },
-  { title: 'a path of depth 3, one row', ours: 'espalier+paths/one-row', theirs: ['transformers+peft/one-row'] },
+interface Case {
+  title: string;
+  ours: string;
+  /** By column of the table. */
+  theirs: Readonly<Record<string, string>>;
+}
+
+/** The columns beside ours. */
+const PEERS: Readonly<Record<string, PeerMaker>> = {
+  'transformers (+ PEFT)': transformersPeft,
+  'llama.cpp (llama-cpp-python)': llamaCpp,
+  'node-llama-cpp': nodeLlamaCpp,
+  'onnxruntime-genai': onnxruntimeGenai,
+};
+const [PEFT, LLAMA, NODE_LLAMA, GENAI] = Object.keys(PEERS) as [string, string, string, string];
+
+/** Where a system can't batch different paths, its best for many paths is one request after the other. */
+const CASES: readonly Case[] = [
   {
-    title: `${ROWS} paths, one request after the other`,
-    ours: 'espalier+paths/switching',
-    theirs: ['transformers+peft/switching'],
+    title: 'bare base, one stream',
+    ours: 'espalier/one-row',
+    theirs: {
+      [PEFT]: 'transformers/one-row',
+      [LLAMA]: 'llama.cpp/one-row',
+      [NODE_LLAMA]: 'node-llama-cpp/one-row',
+      [GENAI]: 'onnxruntime-genai/one-row',
+    },
   },
-  { title: `${ROWS} paths, one batch`, ours: 'espalier+paths/mixed', theirs: ['transformers+peft/mixed'] },
+  {
+    title: `bare base, ${ROWS} streams`,
+    ours: 'espalier/batch',
+    theirs: {
+      [PEFT]: 'transformers/batch',
+      [LLAMA]: 'llama.cpp/batch',
+      [NODE_LLAMA]: 'node-llama-cpp/batch',
+      [GENAI]: 'onnxruntime-genai/batch',
+    },
+  },
+  {
+    title: 'one path, one stream',
+    ours: 'espalier+paths/one-row',
+    theirs: {
+      [PEFT]: 'transformers+peft/one-row',
+      [LLAMA]: 'llama.cpp+lora/one-row',
+      [NODE_LLAMA]: 'node-llama-cpp+lora/one-row',
+      [GENAI]: 'onnxruntime-genai+lora/one-row',
+    },
+  },
+  {
+    title: 'another path each request',
+    ours: 'espalier+paths/switching',
+    theirs: {
+      [PEFT]: 'transformers+peft/switching',
+      [LLAMA]: 'llama.cpp+lora/switching',
+      [NODE_LLAMA]: 'node-llama-cpp+lora/switching',
+    },
+  },
+  {
+    title: `${ROWS} streams on ${ROWS} paths`,
+    ours: 'espalier+paths/mixed',
+    theirs: {
+      [PEFT]: 'transformers+peft/mixed',
+      [LLAMA]: 'llama.cpp+lora/switching',
+      [NODE_LLAMA]: 'node-llama-cpp+lora/mixed',
+    },
+  },
 ];
 
+type Rows = readonly PeerRow[];
+
 const folder = await temporaryFolder();
-const source = await writeRandomModel(join(folder, 'checkpoint'), SHAPE);
-const tree = await writeRandomTree(join(folder, 'adapters'), source.config, RANK);
-const rows = Array.from({ length: ROWS }, (_, i) => ({
-  prompt: randomPrompt(PROMPT, SHAPE.vocab, i),
-  adapters: tree.paths[i % tree.paths.length] ?? [],
-}));
-const workload = await writeWorkload();
-const engine = await DirectEngine.start(source, LIMITS);
-for (const { adapters, prompt } of rows) await engine.generate(adapters, prompt, 1);
+const given = text('workload');
+const workload =
+  given === null
+    ? await randomWorkload(folder, SHAPE, flag('rank', 8), {
+        rows: ROWS,
+        promptTokens: flag('prompt', 32),
+        newTokens: TOKENS,
+        threads: THREADS,
+      })
+    : await readWorkload(given);
+const { rows } = workload;
+process.stdout.write(
+  `${given === null ? describeShape(SHAPE) : workload.name}\n${THREADS} threads, ${rows[0]?.prompt.length} prompt tokens and ${TOKENS} new ones a stream, tokens/s\n`,
+);
+const bits = flag('bits', 0);
+const versions = new Map<string, string>();
+for (const each of ALL_BITS) if (bits === 0 || bits === each) await compare(each);
+process.stdout.write(`\n${[...versions].map(([name, version]) => `${name} ${version}`).join(', ')}\n`);
 
-const peers: Peer[] = [];
-for (const make of [transformersPeft, nodeLlamaCpp]) {
-  const peer = await make(workload, folder);
-  if (typeof peer === 'string') process.stdout.write(`${peer}\n\n`);
-  else peers.push(peer);
-}
-const figures: Figure[] = [];
-for (let round = 0; round < ROUNDS; round++) {
-  figures.push(...(await espalier()));
-  for (const peer of peers) figures.push(...(await peer()));
-}
-await engine.stop();
-report();
-
-/** What the scripts of bench/peers read. */
-async function writeWorkload(): Promise<string> {
-  const file = join(folder, 'workload.json');
-  const folderOf = new Map(tree.nodes.map((node) => [node.use.digest, node.folder]));
-  const asked = rows.map(({ prompt, adapters }) => ({
-    prompt,
-    adapters: adapters.map((use) => folderOf.get(use.digest)),
-  }));
-  const { threads } = LIMITS;
-  await mkdir(folder, { recursive: true });
-  await writeFile(
-    file,
-    JSON.stringify({ name: SHAPE.name, checkpoint: source.folder, threads, newTokens: TOKENS, rows: asked }),
+async function compare(bits: Bits): Promise<void> {
+  const source = bits === 32 ? workload.source : await quantizedSource(workload.source, folder, bits);
+  const columns: { name: string; peer: () => Promise<Figure[]> }[] = [];
+  for (const [name, make] of Object.entries(PEERS)) {
+    const peer = await make(workload.file, folder, bits);
+    if (typeof peer === 'string') process.stdout.write(`\n${peer}\n`);
+    else if (peer !== null) columns.push({ name, peer });
+  }
+  const figures: Figure[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    figures.push(...(await espalier(source)));
+    for (const { peer } of columns) figures.push(...(await peer()));
+  }
+  for (const figure of figures)
+    for (const [name, version] of Object.entries(figure.versions)) versions.set(name, version);
+  report(
+    bits,
+    columns.map(({ name }) => name),
+    figures,
   );
-  return file;
 }
 
-async function espalier(): Promise<Figure[]> {
+/** Our figures. The engine lives as long as its round, as the peers do. */
+async function espalier(source: ModelSource): Promise<Figure[]> {
+  const engine = await DirectEngine.start(source, LIMITS);
+  for (const { adapters, prompt } of rows) await engine.generate(adapters, prompt, 1);
+  const oneByOne = async (some: Rows): Promise<number[]> => {
+    const first: number[][] = [];
+    for (const { adapters, prompt } of some) first.push((await engine.generate(adapters, prompt, TOKENS)).tokens);
+    return first[0] ?? [];
+  };
+  const together = async (some: Rows): Promise<number[]> => {
+    const [first] = await engine.batch(some.map((row) => ({ ...row, maxTokens: TOKENS })));
+    return first?.tokens ?? [];
+  };
   const few = rows.slice(0, ONE_BY_ONE);
-  const bare = (some: typeof rows): typeof rows => some.map(({ prompt }) => ({ prompt, adapters: [] }));
-  return [
+  const bare = (some: Rows): Rows => some.map(({ prompt }) => ({ prompt, adapters: [] }));
+  const figures = [
     await measure('espalier/one-row', bare(few), oneByOne),
-    await measure('espalier+paths/one-row', few, oneByOne),
     await measure('espalier/batch', bare(rows), together),
+    await measure('espalier+paths/one-row', few.slice(0, 1), oneByOne),
     await measure('espalier+paths/switching', rows, oneByOne),
     await measure('espalier+paths/mixed', rows, together),
   ];
+  await engine.stop();
+  return figures;
 }
 
-type Rows = readonly { prompt: readonly number[]; adapters: readonly AdapterUse[] }[];
-
-async function measure(name: string, some: Rows, run: (some: Rows) => Promise<void>): Promise<Figure> {
+async function measure(name: string, some: Rows, run: (some: Rows) => Promise<number[]>): Promise<Figure> {
   const startMs = performance.now();
-  await run(some);
+  const tokens = await run(some);
   const seconds = (performance.now() - startMs) / 1000;
   const versions = { 'onnxruntime-node': await packageVersion('onnxruntime-node'), node: process.versions.node };
-  return { name, tokensPerSecond: (some.length * TOKENS) / seconds, versions };
+  return { name, tokensPerSecond: (some.length * TOKENS) / seconds, tokens, versions };
 }
 
-async function oneByOne(some: Rows): Promise<void> {
-  for (const { adapters, prompt } of some) await engine.generate(adapters, prompt, TOKENS);
-}
-
-async function together(some: Rows): Promise<void> {
-  await engine.batch(some.map((row) => ({ ...row, maxTokens: TOKENS })));
-}
-
-function report(): void {
-  const rate = (name: string): number =>
-    median(figures.filter((figure) => figure.name === name).map(({ tokensPerSecond }) => tokensPerSecond));
-  const measured = new Set(figures.map(({ name }) => name));
-  const compared = new Set(CASES.flatMap(({ ours, theirs }) => [ours, ...theirs]));
-  for (const name of measured) if (!compared.has(name)) throw new Error(`No case compares ${name} with anything.`);
+/** A table in Markdown, then where a peer was ahead, and where the tokens say that something else was computed. */
+function report(bits: Bits, columns: readonly string[], figures: readonly Figure[]): void {
+  const of = (name: string): Figure[] => figures.filter((figure) => figure.name === name);
+  const rate = (name: string): number => median(of(name).map(({ tokensPerSecond }) => tokensPerSecond));
   process.stdout.write(
-    `${describeShape(SHAPE)}\nfloat32, threads: ${LIMITS.threads}, ${PROMPT} prompt tokens and ${TOKENS} new ones a row, tokens/s\n\n`,
+    `\n${bits} bits\n\n| | Espalier | ${columns.join(' | ')} |\n|${' --- |'.repeat(columns.length + 2)}\n`,
   );
-  printTable(
-    CASES.map(({ title, ours, theirs }) => {
-      const peersOf = theirs
-        .filter((name) => measured.has(name))
-        .map(
-          (name) =>
-            `${name.split('/')[0] ?? name} ${rate(name).toFixed(1)} (ours ${(rate(ours) / rate(name)).toFixed(2)}×)`,
-        );
-      return [title, [`espalier ${rate(ours).toFixed(1)}`, ...peersOf].join('   ')];
-    }),
-  );
-  const versions = new Map(figures.flatMap((figure) => Object.entries(figure.versions)));
-  process.stdout.write(`\n${[...versions].map(([name, version]) => `${name} ${version}`).join(', ')}\n`);
+  const ahead: string[] = [];
+  const others: string[] = [];
+  for (const { title, ours, theirs } of CASES) {
+    const cells = columns.map((column) => {
+      const name = theirs[column];
+      if (name === undefined || of(name).length === 0) return '–';
+      const ratio = rate(ours) / rate(name);
+      if (ratio < 1) ahead.push(`${title}: ${column}, ours ${ratio.toFixed(2)}×`);
+      const same = agreement(of(ours)[0]?.tokens, of(name)[0]?.tokens);
+      if (bits === 32 && same < 1) others.push(`${title}: ${column}, ${Math.round(same * 100)}% of the first row`);
+      return `${rate(name).toFixed(1)} (ours ${ratio.toFixed(2)}×)`;
+    });
+    process.stdout.write(`| ${title} | ${rate(ours).toFixed(1)} | ${cells.join(' | ')} |\n`);
+  }
+  process.stdout.write(`\nA peer is ahead: ${ahead.length === 0 ? 'nowhere' : ahead.join('; ')}.\n`);
+  if (bits === 32)
+    process.stdout.write(`Other tokens than ours: ${others.length === 0 ? 'none' : others.join('; ')}.\n`);
+}
+
+/** The share of tokens before the first that differs. */
+function agreement(one: readonly number[] = [], other: readonly number[] = []): number {
+  const differs = one.findIndex((token, i) => token !== other[i]);
+  return differs < 0 ? 1 : differs / Math.max(1, one.length);
 }

@@ -108,8 +108,9 @@ def main():
                     "requests": requests,
                     "newTokens": new_tokens,
                     "seconds": round(took, 3),
-                    "dtype": "float32",
+                    "bits": 32,
                     "threads": workload["threads"],
+                    "tokens": outputs[name][0].tolist(),
                     "versions": {package: version(package) for package in ("torch", "transformers", "peft")},
                 }
             ),

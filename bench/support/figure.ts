@@ -6,6 +6,8 @@ const figure = z.object({
   /** `system/case` */
   name: z.string(),
   tokensPerSecond: z.number().positive(),
+  /** What the first row generated. */
+  tokens: z.array(z.number()).optional(),
   /** Package → version. */
   versions: z.record(z.string(), z.string()),
 });

@@ -9,6 +9,11 @@ export function flag(name: string, fallback: number): number {
   return value;
 }
 
+/** `--name=text` from the command line; null where it isn't given. */
+export function text(name: string): string | null {
+  return process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? null;
+}
+
 /** `--name=text` from the command line, one of `options`. */
 export function choice<Option extends string>(name: string, options: readonly Option[], fallback: Option): Option {
   const given = process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback;
