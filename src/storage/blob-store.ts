@@ -32,6 +32,9 @@ export abstract class BlobStore {
 
   abstract has(sha256: string): Promise<boolean>;
 
+  /** Throws where nothing could be put now, as far as can be told without putting something. */
+  abstract check(): Promise<void>;
+
   /** Does nothing if it isn't there. */
   abstract delete(sha256: string): Promise<void>;
 

@@ -5,7 +5,7 @@
  * nothing but its time: the bytes are the same.
  */
 import { existsSync, renameSync } from 'node:fs';
-import { access, mkdir, opendir, rm, stat } from 'node:fs/promises';
+import { access, constants, mkdir, opendir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isMissingFile, StorageUnavailableError } from '../errors.js';
 import { blobKey, blobOfKey, BlobStore, type ListedBlob, type Placed, type StoredBlob } from './blob-store.js';
@@ -60,6 +60,11 @@ export class FileBlobStore extends BlobStore {
     }
   }
 
+  /** It is there and may be written to, which a disk that was mounted anew after an error may not. */
+  check(): Promise<void> {
+    return this.#assertThere(constants.W_OK | constants.X_OK);
+  }
+
   async delete(sha256: string): Promise<void> {
     await rm(this.#path(sha256), { force: true });
   }
@@ -108,9 +113,9 @@ export class FileBlobStore extends BlobStore {
     await syncFolder(folder);
   }
 
-  async #assertThere(): Promise<void> {
+  async #assertThere(mode = constants.F_OK): Promise<void> {
     try {
-      await access(join(this.#folder, TEMPORARY));
+      await access(join(this.#folder, TEMPORARY), mode);
     } catch (error) {
       throw this.#explain(error);
     }

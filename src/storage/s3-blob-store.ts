@@ -39,6 +39,9 @@ const DOWNLOAD_ATTEMPTS = 3;
 /** Of small requests, all attempts together: the registry's lock may be held meanwhile. */
 const SOON_MS = 10_000;
 
+/** Strangers may ask for the health of the service, and each request to the store costs something. */
+const CHECK_EVERY_MS = 5_000;
+
 function soon(): { abortSignal: AbortSignal } {
   return { abortSignal: AbortSignal.timeout(SOON_MS) };
 }
@@ -49,6 +52,7 @@ export class S3BlobStore extends BlobStore {
   readonly #client: S3Client;
   readonly #cache: BlobCache;
   readonly #changes = new OneAtATime();
+  #checked: { atMs: number; answer: Promise<void> } | null = null;
 
   private constructor(location: S3Location, client: S3Client, cache: BlobCache) {
     super();
@@ -63,7 +67,7 @@ export class S3BlobStore extends BlobStore {
     const cache = await BlobCache.open(location.cacheFolder, { budgetBytes: location.cacheBytes });
     const store = new S3BlobStore(location, s3Client(location), cache);
     try {
-      await store.#send((client) => client.send(new ListObjectsV2Command({ ...store.#listed, MaxKeys: 1 })));
+      await store.#ask();
     } catch (error) {
       store.#client.destroy();
       throw new StorageOpenError(error);
@@ -92,6 +96,15 @@ export class S3BlobStore extends BlobStore {
     return (await this.#size(sha256)) !== null;
   }
 
+  /** The bucket answers. The newest answer stands for a while. */
+  check(): Promise<void> {
+    const now = performance.now();
+    if (this.#checked === null || now - this.#checked.atMs > CHECK_EVERY_MS) {
+      this.#checked = { atMs: now, answer: this.#ask() };
+    }
+    return this.#checked.answer;
+  }
+
   async delete(sha256: string): Promise<void> {
     await this.#changes.run(sha256, async () => {
       await this.#send((client) => client.send(new DeleteObjectCommand(this.#object(sha256)), soon()));
@@ -118,6 +131,10 @@ export class S3BlobStore extends BlobStore {
 
   local(sha256: string): Promise<string> {
     return this.#cache.file(sha256, (file) => this.#download(sha256, file));
+  }
+
+  async #ask(): Promise<void> {
+    await this.#send((client) => client.send(new ListObjectsV2Command({ ...this.#listed, MaxKeys: 1 }), soon()));
   }
 
   get #listed(): { Bucket: string; Prefix: string } {

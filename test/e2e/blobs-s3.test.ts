@@ -80,7 +80,10 @@ describeS3('a registry on S3', () => {
     const refused = await registry.pushForm({ path: 'tiny/away' }, folder);
     expect(refused).toMatchObject({ status: 503, body: { error: { code: 'storage_unavailable' } } });
     expect(refused.headers.get('retry-after')).toBe('5');
+    const ready = () => registry.service.call('/health/ready', { key: null });
+    expect(await ready()).toMatchObject({ status: 503, body: { blobs: 'down' } });
     await relay.open();
+    while ((await ready()).status !== 200) await sleep(100);
     expect((await registry.pushForm({ path: 'tiny/away' }, folder)).status).toBe(201);
   });
 

@@ -1,5 +1,7 @@
 /** Health, metrics, and what clients see when the engine dies. */
 import { execFileSync } from 'node:child_process';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
 
@@ -12,6 +14,7 @@ afterAll(() => tree.service.remove(), 30_000);
 interface Ready {
   status: string;
   reasons: string[];
+  blobs: string;
   engine: string;
   models: { imported: number; loaded: number };
 }
@@ -33,7 +36,7 @@ test('probes need no key', async () => {
   });
   const { status, body } = await ready();
   expect(status).toBe(200);
-  expect(body).toMatchObject({ status: 'ready', reasons: [], database: 'up', engine: 'ready' });
+  expect(body).toMatchObject({ status: 'ready', reasons: [], database: 'up', blobs: 'up', engine: 'ready' });
   // Strangers learn how many models there are, and no name.
   expect(body.models.imported).toBe(1);
   expect(JSON.stringify(body)).not.toContain('story');
@@ -52,6 +55,23 @@ test('metrics need the admin key, and speak of engine and paths', async () => {
   );
   expect(body).toMatch(/^espalier_engine_up 1$/m);
   expect(body).toMatch(/^espalier_time_to_first_output_seconds_count\{endpoint="completions"\} 1$/m);
+});
+
+test('a blob store that is gone is told, and what is served goes on', async () => {
+  const json = { model: 'story/french', prompt: 'The', max_tokens: 1 };
+  expect((await tree.service.call('/v1/completions', { json })).status).toBe(200);
+  const blobs = join(tree.service.dataFolder, 'blobs');
+  await rename(blobs, `${blobs}.away`);
+  const { status, body } = await ready();
+  expect({ status, blobs: body.blobs, reasons: body.reasons.length }).toEqual({
+    status: 503,
+    blobs: 'down',
+    reasons: 1,
+  });
+  expect(JSON.stringify(body)).not.toContain(tree.service.dataFolder);
+  expect((await tree.service.call('/v1/completions', { json })).status).toBe(200);
+  await rename(`${blobs}.away`, blobs);
+  expect(await ready()).toMatchObject({ status: 200, body: { blobs: 'up', reasons: [] } });
 });
 
 test('a dead engine is told at once, and comes back', async () => {
