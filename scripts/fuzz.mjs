@@ -10,7 +10,7 @@ const flag = (name, fallback) =>
 const inputs = flag('inputs', 100_000);
 const seed = flag('seed', randomInt(2 ** 31 - 1));
 process.stdout.write(`${inputs.toLocaleString('en')} inputs, seed ${seed}\n`);
-const run = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), '--testPathPatterns', 'fuzz'], {
+const run = spawnSync(process.execPath, [join(root, 'scripts/test.mjs'), '--testPathPatterns', 'test/.*fuzz'], {
   cwd: root,
   stdio: 'inherit',
   env: { ...process.env, ESPALIER_FUZZ_INPUTS: String(inputs), ESPALIER_FUZZ_SEED: String(seed) },
