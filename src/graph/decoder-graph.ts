@@ -5,11 +5,12 @@ import { DataType, encodeModel } from '../formats/onnx/model.js';
 import type { ModelProto } from '../formats/onnx/onnx_pb.js';
 import { decoderBlock } from './architectures/registry.js';
 import type { Attended } from './attention.js';
+import type { ResidualStream } from './decoder-block.js';
 import { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
 import { linear } from './linear.js';
-import { Cast, Concat, Gather, Mul, ReduceSum, Reshape } from './ops.js';
+import { Add, Cast, Concat, Gather, Mul, ReduceSum, Reshape } from './ops.js';
 import { TOKEN_CHECK } from './pool-ports.js';
 import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
@@ -25,13 +26,15 @@ export function buildDecoderGraph(
   const g = d.graph;
   const logitPositions = g.input(LOGIT_POSITIONS, DataType.int64, ['K']);
 
-  const layers: Attended[] = [];
-  let hidden = g.within('model.embed_tokens', () => embed(d));
+  const newRows: NonNullable<Attended['newRows']>[] = [];
+  let stream: ResidualStream = { residual: g.within('model.embed_tokens', () => embed(d)) };
   for (let layer = 0; layer < config.layers; layer++) {
-    const output = block(d, layer, hidden);
-    hidden = output.hidden;
-    layers.push(output);
+    const behind = block(d, layer, stream);
+    stream = behind.stream;
+    if (behind.newRows !== undefined) newRows.push(behind.newRows);
   }
+  const { residual, output } = stream;
+  const hidden = output === undefined ? residual : g.within('model', () => Add(g, residual, output));
 
   const wanted = g.within('model.norm', () => d.rmsNorm('model.norm', Gather(g, hidden, logitPositions)));
   const logits = linear(d, 'lm_head', wanted, config.tiedEmbeddings ? { weight: EMBEDDING } : {});
@@ -42,7 +45,6 @@ export function buildDecoderGraph(
     return g.build(config.modelType);
   }
   const cacheShape = ['B', config.layers * config.kvHeads, 'T', config.headDim];
-  const newRows = layers.flatMap((layer) => layer.newRows ?? []);
   g.output(NEW_K, join(newRows.map(({ k }) => k)), DataType.float32, cacheShape);
   g.output(NEW_V, join(newRows.map(({ v }) => v)), DataType.float32, cacheShape);
   return g.build(config.modelType);

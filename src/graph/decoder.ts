@@ -3,12 +3,12 @@
  * are known only at run time. Hidden states are flattened to [N, hidden], N = B·T; letters as in `ports.ts`.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import type { LinearModule } from '../formats/checkpoint/modules.js';
+import type { LinearModule, Projection } from '../formats/checkpoint/modules.js';
 import { linearModules } from '../formats/checkpoint/modules.js';
 import { DataType } from '../formats/onnx/model.js';
 import { GraphBuilder, type Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
-import { Concat, Shape, SimplifiedLayerNormalization } from './ops.js';
+import { Concat, Shape, SimplifiedLayerNormalization, SkipSimplifiedLayerNormalization } from './ops.js';
 import { type PoolPorts, poolPorts } from './attend-pool.js';
 import { KEY_SHAPE, QUERY_SHAPE } from './pool-ports.js';
 import { ATTENTION_BIAS, INPUT_IDS, loraMask, POSITION_IDS } from './ports.js';
@@ -28,7 +28,7 @@ export class Decoder {
   readonly queryShape: Value;
   readonly keyShape: Value;
   readonly #modules: ReadonlyMap<string, LinearModule>;
-  readonly #masks = new Map<string, Value>();
+  readonly #known = new Map<string, Value>();
   #attentionBias: Value | null = null;
   #newLength: Value | null = null;
   #pool: PoolPorts | null = null;
@@ -36,7 +36,7 @@ export class Decoder {
   constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>, options: GraphOptions = {}) {
     const g = this.graph;
     this.config = config;
-    this.options = { lora: 'ports', weights: 'initializers', cache: 'past', ...options };
+    this.options = { lora: 'shared', weights: 'initializers', cache: 'past', ...options };
     this.weights = new Weights(g, tensors, this.options.weights);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
     this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);
@@ -48,7 +48,7 @@ export class Decoder {
       return;
     }
     this.rotary = rotaryEmbedding(g, config, this.positionIds);
-    const batchShape = Shape(g, this.inputIds, 0, 2);
+    const batchShape = this.once('batch shape', () => Shape(g, this.inputIds, 0, 2));
     this.queryShape = Concat(g, [batchShape, g.int64s(config.heads, config.headDim)], 0);
     this.keyShape = Concat(g, [batchShape, g.int64s(config.kvHeads, config.headDim)], 0);
   }
@@ -77,14 +77,34 @@ export class Decoder {
     return module;
   }
 
+  layerModule(layer: number, projection: Projection): LinearModule {
+    const suffix = `.${projection}`;
+    const prefix = `model.layers.${layer}.`;
+    for (const module of this.#modules.values()) {
+      if (module.name.startsWith(prefix) && module.name.endsWith(suffix)) return module;
+    }
+    throw new Error(`layer ${layer} has no ${projection}`);
+  }
+
   /** The rank mask that all modules of one projection share: [rows, R]. */
   loraMask({ projection }: LinearModule): Value {
+    const name = loraMask(projection);
     const rows = projection === 'lm_head' ? 'K' : 'N';
-    const mask =
-      this.#masks.get(projection) ??
-      this.graph.input(loraMask(projection), DataType.float32, [rows, rankDimension(projection)]);
-    this.#masks.set(projection, mask);
-    return mask;
+    return this.once(name, () => this.graph.input(name, DataType.float32, [rows, rankDimension(projection)]));
+  }
+
+  /** Run-time shape for Reshape: [B, T, width] */
+  rowShape(width: number): Value {
+    const g = this.graph;
+    const batchShape = this.once('batch shape', () => Shape(g, this.inputIds, 0, 2));
+    return this.once(`row shape ${width}`, () => Concat(g, [batchShape, g.int64s(width)], 0));
+  }
+
+  /** What `make` gives, made at the first call of this name. */
+  once(name: string, make: () => Value): Value {
+    const value = this.#known.get(name) ?? make();
+    this.#known.set(name, value);
+    return value;
   }
 
   /** x: […, size] → same */
@@ -92,7 +112,17 @@ export class Decoder {
     const weight = this.weights.float32(`${name}.weight`, [size]);
     return SimplifiedLayerNormalization(this.graph, x, weight, this.config.rmsNormEps);
   }
+
+  /** The norm of a + b, and the sum. a, b: [N, hidden] → [N, hidden] each */
+  addNorm(name: string, a: Value, b: Value): { normed: Value; sum: Value } {
+    const weight = this.weights.float32(`${name}.weight`, [this.config.hiddenSize]);
+    const [normed, sum] = SkipSimplifiedLayerNormalization(this.graph, a, b, weight, this.config.rmsNormEps);
+    return { normed, sum };
+  }
 }
 
 /** R may differ by projection. */
 export const rankDimension = (projection: string): string => `R.${projection}`;
+
+/** P may differ by projection. */
+export const slotDimension = (projection: string): string => `P.${projection}`;

@@ -70,20 +70,23 @@ export class GraphBuilder {
     return value as Value;
   }
 
-  /** Adds a node with several outputs. */
+  /** Adds a node with several outputs: the first so many, or those at certain places, ascending. */
   nodes(
     opType: string,
     inputs: readonly (Value | undefined)[],
-    outputCount: number,
+    wanted: number | readonly number[],
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): Value[] {
     const name = `${this.#scope}/${opType}_${this.#nodes.length}`;
-    const outputs = Array.from({ length: outputCount }, (_, i) => (i === 0 ? name : `${name}:${i}`) as Value);
+    const places = typeof wanted === 'number' ? Array.from({ length: wanted }, (_, place) => place) : wanted;
+    const values = places.map((place) => (place === 0 ? name : `${name}:${place}`) as Value);
+    const outputs: string[] = Array<string>((places.at(-1) ?? 0) + 1).fill('');
+    for (const [i, place] of places.entries()) outputs[place] = values[i] ?? '';
     this.#nodes.push(
       onnxNode({ opType, name, inputs: inputs.map((input) => input ?? ''), outputs, attributes, domain }),
     );
-    return outputs;
+    return values;
   }
 
   build(name: string, metadata?: Readonly<Record<string, string>>): ModelProto {

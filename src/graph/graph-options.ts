@@ -1,7 +1,10 @@
 /** Which form of a decoder's graph is built: a lane is a session over one of them. */
 export interface GraphOptions {
-  /** 'ports': LoRA ports on every linear (the factored lane). 'none': the weights alone, as a merged lane runs them. */
-  lora?: 'ports' | 'none';
+  /**
+   * 'shared': a shared LoRA port on every linear. 'ports': a private one beside it. `ports.ts` says what they are.
+   * 'none': the weights alone, as a merged lane runs them.
+   */
+  lora?: 'ports' | 'shared' | 'none';
   /**
    * 'initializers': the session reads the weights from files. 'inputs': they are fed with each run, under the names of
    * the checkpoint, for a device that keeps tensors between runs.

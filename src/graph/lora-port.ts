@@ -1,16 +1,14 @@
-/**
- * The LoRA port of a linear: ((x Aᵀ) ⊙ mask) B. With R = 0 the inner products are empty, and the delta is exactly what
- * is added to it.
- */
+/** The LoRA ports of a linear; `ports.ts` says what they compute. At rank 0 a port adds zeros. */
 import type { LinearModule } from '../formats/checkpoint/modules.js';
 import { DataType } from '../formats/onnx/model.js';
-import { rankDimension, type Decoder } from './decoder.js';
+import { rankDimension, slotDimension, type Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
-import { Gemm, Mul } from './ops.js';
-import { loraA, loraB } from './ports.js';
+import { Gemm, MatMul, Mul, Reshape, Split, Transpose } from './ops.js';
+import { PORT_GROUPS, type PortGroup } from './port-groups.js';
+import { loraA, loraB, slotA, slotB, slotRanks } from './ports.js';
 
-/** x: [N, in], added: [N, out] or [out] → [N, out]; without ports, what is added. */
-export function loraDelta(d: Decoder, module: LinearModule, x: Value, added?: Value): Value | undefined {
+/** The shared port: ((x Aᵀ) ⊙ mask) B + added. x: [N, in], added: [N, out] or [out] → [N, out]; without ports, what is added. */
+export function sharedDelta(d: Decoder, module: LinearModule, x: Value, added?: Value): Value | undefined {
   if (d.options.lora === 'none') return added;
   const g = d.graph;
   const { name, inFeatures, outFeatures, projection } = module;
@@ -18,4 +16,28 @@ export function loraDelta(d: Decoder, module: LinearModule, x: Value, added?: Va
   const b = g.input(loraB(name), DataType.float32, [rankDimension(projection), outFeatures]);
   const gated = Mul(g, Gemm(g, x, a, { transB: true }), d.loraMask(module));
   return Gemm(g, gated, b, { c: added });
+}
+
+/** x_b A_bᵀ of the private ports of a group, [B, T, P] each, in the group's order. x: [N, in] */
+export function slotProducts(d: Decoder, layer: number, group: PortGroup, x: Value): readonly Value[] {
+  if (d.options.lora !== 'ports') return [];
+  const g = d.graph;
+  const projections = PORT_GROUPS[group];
+  const { inFeatures } = d.layerModule(layer, projections[0]);
+  return g.within(`model.layers.${layer}.${group}`, () => {
+    const a = g.input(slotA(layer, group), DataType.float32, ['B', `P.${group}`, inFeatures]);
+    const perRow = Reshape(g, x, d.rowShape(inFeatures));
+    // The runtime fuses the two for the CPU. A is kept in rows, because that is how adapters are copied into it.
+    const product = MatMul(g, perRow, Transpose(g, a, [0, 2, 1]));
+    if (projections.length === 1) return [product];
+    const ranks = d.once(slotRanks(group), () => g.input(slotRanks(group), DataType.int64, [projections.length]));
+    return Split(g, product, ranks, 2, projections.length);
+  });
+}
+
+/** The private port from its product with A. product: [B, T, P] → [N, out] */
+export function slotDelta(d: Decoder, { name, projection, outFeatures }: LinearModule, product: Value): Value {
+  const g = d.graph;
+  const b = g.input(slotB(name), DataType.float32, ['B', slotDimension(projection), outFeatures]);
+  return Reshape(g, MatMul(g, product, b), g.int64s(-1, outFeatures));
 }

@@ -16,6 +16,9 @@ export const Concat = (g: GraphBuilder, values: readonly Value[], axis: number):
 
 export const Cos = (g: GraphBuilder, x: Value): Value => g.node('Cos', [x]);
 
+/** Repeats x until it has the shape. x: broadcasts to it, shape: [rank] */
+export const Expand = (g: GraphBuilder, x: Value, shape: Value): Value => g.node('Expand', [x, shape]);
+
 /** Rows of `data` along axis 0. data: [n, …], indices: [k] → [k, …] */
 export const Gather = (g: GraphBuilder, data: Value, indices: Value): Value => g.node('Gather', [data, indices]);
 
@@ -26,6 +29,8 @@ export const Gemm = (
   b: Value,
   { c, transA = false, transB = false }: { c?: Value; transA?: boolean; transB?: boolean } = {},
 ): Value => g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transA: transA ? 1 : 0, transB: transB ? 1 : 0 });
+
+export const Identity = (g: GraphBuilder, x: Value): Value => g.node('Identity', [x]);
 
 /** Elementwise, with broadcasting; a boolean. */
 export const LessOrEqual = (g: GraphBuilder, a: Value, b: Value): Value => g.node('LessOrEqual', [a, b]);
@@ -97,6 +102,19 @@ export const Sigmoid = (g: GraphBuilder, x: Value): Value => g.node('Sigmoid', [
 export const SimplifiedLayerNormalization = (g: GraphBuilder, x: Value, weight: Value, epsilon: number): Value =>
   g.node('SimplifiedLayerNormalization', [x, weight], { axis: -1, epsilon: { float: epsilon } });
 
+/** `com.microsoft`: the RMS norm of a + b over the last axis, and a + b. a, b: [n, size] → [n, size] each */
+export const SkipSimplifiedLayerNormalization = (
+  g: GraphBuilder,
+  a: Value,
+  b: Value,
+  weight: Value,
+  epsilon: number,
+): [Value, Value] => {
+  const attributes = { epsilon: { float: epsilon } };
+  const [normed, sum] = g.nodes('SkipSimplifiedLayerNormalization', [a, b, weight], [0, 3], attributes, MICROSOFT);
+  return [normed, sum] as [Value, Value];
+};
+
 export const Sin = (g: GraphBuilder, x: Value): Value => g.node('Sin', [x]);
 
 /** The number of elements, a scalar. */
@@ -105,9 +123,12 @@ export const Size = (g: GraphBuilder, x: Value): Value => g.node('Size', [x]);
 /** Over the last axis. */
 export const Softmax = (g: GraphBuilder, x: Value): Value => g.node('Softmax', [x], { axis: -1 });
 
-/** Into two parts, whose sizes are given at run time. sizes: [2] */
-export const Split = (g: GraphBuilder, x: Value, sizes: Value, axis: number): [Value, Value] =>
-  g.nodes('Split', [x, sizes], 2, { axis }) as [Value, Value];
+/** Into parts, two if nothing else is said, whose sizes are given at run time. sizes: [parts] */
+export function Split(g: GraphBuilder, x: Value, sizes: Value, axis: number): [Value, Value];
+export function Split(g: GraphBuilder, x: Value, sizes: Value, axis: number, parts: number): Value[];
+export function Split(g: GraphBuilder, x: Value, sizes: Value, axis: number, parts = 2): Value[] {
+  return g.nodes('Split', [x, sizes], parts, { axis });
+}
 
 export const Transpose = (g: GraphBuilder, x: Value, perm: readonly number[]): Value =>
   g.node('Transpose', [x], { perm });

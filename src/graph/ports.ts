@@ -3,7 +3,7 @@
  *
  * Letters: B rows of the batch, T new tokens a row (right-padded), N = B·T tokens in all, S capacity of the KV cache
  * in this run (positions beyond a row's length are masked), K positions whose logits are wanted, R rank rows that are
- * fed for a projection (0 switches the port off), L layers, KV heads `kv`, head width `hd`, `g` = heads / kv heads.
+ * fed for a projection and P those of a slot (0 switches the port off), L layers, KV heads `kv`, head width `hd`, `g` = heads / kv heads.
  *
  * | input | type | shape |
  * | --- | --- | --- |
@@ -16,6 +16,9 @@
  * | lora_mask.{projection} | float32 | [N, R], the weight of each rank row for each token; [K, R] for lm_head |
  * | lora_a.{module} | float32 | [R, in] |
  * | lora_b.{module} | float32 | [R, out], scale folded in |
+ * | slot_a.{layer}.{group} | float32 | [B, P, in], the group's projections one below the other |
+ * | slot_b.{module} | float32 | [B, P, out] with the P of its projection, scale and weight folded in |
+ * | slot_ranks.{group} | int64 | [projections of the group], the P of each; of groups of several |
  *
  * | output | type | shape |
  * | --- | --- | --- |
@@ -23,11 +26,18 @@
  * | new_k | float32 | [B, L·kv, T, hd], rotated, not transposed |
  * | new_v | float32 | [B, L·kv, T, hd] |
  *
- * A module computes y = W x + (((x Aᵀ) ⊙ mask) B), so that rows of one batch take different paths. R is the same for
- * all modules of one projection. Positions that must not be seen carry MASKED in `attention_bias`: finite, so that a
+ * Every linear has two LoRA ports, so that rows of one batch take different paths. The *shared* port (`lora_*`) holds
+ * nodes that any row may use, a mask says which does: ((x Aᵀ) ⊙ mask) B, with R the same for all modules of one
+ * projection. The *private* port (`slot_*`) holds what row b alone uses at b: (x_b A_bᵀ) B_b, for x as [B, T, in]; its P,
+ * the rank rows of a slot, is the same for all rows and for all modules of one projection, and rows with less are zero
+ * in the rest. `port-groups.ts` has the groups; `lm_head` has a shared port only. The y of a linear is W x, and both.
+ * With `lora: 'shared'` a graph has no private ports, with 'none' no ports at all.
+ *
+ * Positions that must not be seen carry MASKED in `attention_bias`: finite, so that a
  * padded row has no NaN.
  */
 import type { Projection } from '../formats/checkpoint/modules.js';
+import type { PortGroup } from './port-groups.js';
 
 export const INPUT_IDS = 'input_ids';
 export const POSITION_IDS = 'position_ids';
@@ -42,6 +52,9 @@ export const pastV = (layer: number): string => `past_v.${layer}`;
 export const loraMask = (projection: Projection): string => `lora_mask.${projection}`;
 export const loraA = (module: string): string => `lora_a.${module}`;
 export const loraB = (module: string): string => `lora_b.${module}`;
+export const slotA = (layer: number, group: PortGroup): string => `slot_a.${layer}.${group}`;
+export const slotB = (module: string): string => `slot_b.${module}`;
+export const slotRanks = (group: PortGroup): string => `slot_ranks.${group}`;
 
 /** Added to the score of a position that a token must not see. */
 export const MASKED = -1e30;

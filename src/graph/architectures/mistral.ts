@@ -1,4 +1,4 @@
 import { type DecoderBlock, preNormBlock } from '../decoder-block.js';
 
 /** Mistral: Llama's block. Its sliding window never cuts anything, because the config caps `maxPositions` to it. */
-export const mistral: DecoderBlock = (d, layer, hidden) => preNormBlock(d, layer, hidden);
+export const mistral: DecoderBlock = preNormBlock();

@@ -1,4 +1,4 @@
 import { type DecoderBlock, preNormBlock } from '../decoder-block.js';
 
 /** Qwen3: Llama's block with an RMS norm on each head of q and k. */
-export const qwen3: DecoderBlock = (d, layer, hidden) => preNormBlock(d, layer, hidden, { headNorm: true });
+export const qwen3: DecoderBlock = preNormBlock({ headNorm: true });
