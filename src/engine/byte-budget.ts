@@ -3,7 +3,7 @@
  * places that a buffer holds ready. A place is never refused because of slack: the caches give theirs back first.
  */
 export interface SlackHolder {
-  /** Shrinks buffers to what their rows need. */
+  /** Gives back what is not promised to rows. */
   trim(): void;
 }
 
@@ -25,6 +25,11 @@ export class ByteBudget {
     return this.#allocatedBytes;
   }
 
+  /** Allocated past the limit: what `reclaim` has to get back. */
+  get excessBytes(): number {
+    return Math.max(0, this.#allocatedBytes - this.limitBytes);
+  }
+
   /** Whether so many bytes could be allocated without asking anyone to give back. */
   hasSlackFor(bytes: number): boolean {
     return this.#allocatedBytes + bytes <= this.limitBytes;
@@ -42,7 +47,7 @@ export class ByteBudget {
     this.#allocatedBytes += bytes;
   }
 
-  /** Makes the caches give back slack until what is allocated is within the limit again. */
+  /** Makes the caches give back slack, in the order of registration, until what is allocated is within the limit again. */
   reclaim(): void {
     for (const holder of this.#holders) {
       if (this.#allocatedBytes <= this.limitBytes) return;

@@ -149,6 +149,30 @@ export class KvBucket {
     }
   }
 
+  /** Positions as `write` takes them: [1, L·kv, count, hd]. */
+  read(row: string, start: number, count: number): NewRows {
+    const { layers, kvHeads, headDim } = this.#shape;
+    const { capacity } = this;
+    const k = new Float32Array(layers * kvHeads * count * headDim);
+    const v = new Float32Array(k.length);
+    const slot = this.slotOf(row) * kvHeads;
+    let to = 0;
+    for (let layer = 0; layer < layers; layer++) {
+      const kLayer = this.#layer(this.#k, layer);
+      const vLayer = this.#layer(this.#v, layer);
+      for (let head = slot; head < slot + kvHeads; head++, to += count * headDim) {
+        let from = head * headDim * capacity + start;
+        for (let d = 0; d < headDim; d++, from += capacity) {
+          // Inside the array: the row has these positions.
+          for (let t = 0; t < count; t++) k[to + t * headDim + d] = kLayer[from + t] as number;
+        }
+        const vFrom = (head * capacity + start) * headDim;
+        v.set(vLayer.subarray(vFrom, vFrom + count * headDim), to);
+      }
+    }
+    return { k, v, tokens: count };
+  }
+
   /** Copies the first `positions` of a row of another bucket into the place that the same row has here. */
   copyFrom(other: KvBucket, row: string, positions: number): void {
     const { layers, kvHeads, headDim } = this.#shape;

@@ -1,26 +1,45 @@
 /**
  * The KV cache of one model, in buckets of rows of one capacity: 64, 128, 256, … positions. A long row doesn't make short
  * ones pay for its length, because each bucket runs with its own. Buffers hold a few places ready for the next rows as
- * long as the budget has room, and are freed with their last row.
+ * long as the budget has room, and are freed with their last row. What rows computed is kept in the prefix cache when
+ * they leave, and copied from there into the places of rows that begin alike.
  */
 import type { ByteBudget, SlackHolder } from './byte-budget.js';
-import type { KvBudget } from './kv-budget.js';
-import { KvBucket } from './kv-bucket.js';
+import type { KvBudget, KvContents } from './kv-budget.js';
+import { KvBucket, type NewRows } from './kv-bucket.js';
 import { kvBytesPerPosition, kvCapacity, type KvShape } from './kv-size.js';
+import type { PrefixCache } from './prefix-cache.js';
+
+/** A row that has a place. */
+interface OpenRow {
+  bucket: KvBucket;
+  /** Positions from 0 on that hold numbers, without a gap. */
+  written: number;
+  /** How many of them it found. */
+  reused: number;
+}
 
 export class KvCache implements KvBudget, SlackHolder {
   readonly maxPositions: number;
   readonly #shape: KvShape;
   readonly #budget: ByteBudget;
   readonly #maxRows: number;
+  readonly #prefixes: PrefixCache | null;
   readonly #buckets = new Map<number, KvBucket>();
-  readonly #bucketOf = new Map<string, KvBucket>();
+  readonly #rows = new Map<string, OpenRow>();
 
-  constructor(shape: KvShape, maxPositions: number, budget: ByteBudget, maxRows: number) {
+  constructor(
+    shape: KvShape,
+    maxPositions: number,
+    budget: ByteBudget,
+    maxRows: number,
+    prefixes: PrefixCache | null = null,
+  ) {
     this.#shape = shape;
     this.maxPositions = maxPositions;
     this.#budget = budget;
     this.#maxRows = maxRows;
+    this.#prefixes = prefixes;
     budget.register(this);
   }
 
@@ -41,28 +60,58 @@ export class KvCache implements KvBudget, SlackHolder {
     return this.#step(positions) * kvBytesPerPosition(this.#shape);
   }
 
-  open(row: string, positions: number): boolean {
-    if (this.#bucketOf.has(row)) throw new Error(`row ${row} is open already`);
+  open(row: string, positions: number, reuse?: KvContents & { most: number }): boolean {
+    if (this.#rows.has(row)) throw new Error(`row ${row} is open already`);
     if (positions > this.maxPositions || !this.#budget.claim(this.bytesFor(positions))) return false;
-    this.#place(row, positions);
+    // Before room is made for the row: it might be made of just these.
+    const found = reuse === undefined ? [] : (this.#prefixes?.find(this, reuse, reuse.most) ?? []);
+    const bucket = this.#place(row, positions);
+    let written = 0;
+    for (const { rows, count } of found) {
+      bucket.write(row, written, count, 0, rows);
+      written += count;
+    }
+    this.#rows.set(row, { bucket, written, reused: written });
     this.#budget.reclaim();
     return true;
   }
 
+  reused(row: string): number {
+    return this.#row(row).reused;
+  }
+
   grow(row: string, positions: number): boolean {
-    const old = this.bucket(row);
+    const open = this.#row(row);
+    const old = open.bucket;
     if (positions <= old.capacity) return true;
     if (positions > this.maxPositions || !this.#budget.claim(this.bytesFor(positions) - old.slotBytes)) return false;
-    this.#place(row, positions).copyFrom(old, row, old.capacity);
+    open.bucket = this.#place(row, positions);
+    open.bucket.copyFrom(old, row, old.capacity);
     this.#leave(row, old);
     this.#budget.reclaim();
     return true;
   }
 
-  close(row: string): void {
-    const bucket = this.#bucketOf.get(row);
-    if (bucket === undefined) return;
-    this.#bucketOf.delete(row);
+  /** Copies `count` new positions of the run's row `index` behind the `start` positions that `row` has. */
+  write(row: string, start: number, count: number, index: number, run: NewRows): void {
+    const open = this.#row(row);
+    open.bucket.write(row, start, count, index, run);
+    if (start <= open.written) open.written = Math.max(open.written, start + count);
+  }
+
+  close(row: string, contents?: KvContents): void {
+    const open = this.#rows.get(row);
+    if (open === undefined) return;
+    const { bucket, written } = open;
+    if (contents !== undefined && this.#prefixes !== null) {
+      const { scope, tokens } = contents;
+      this.#prefixes.keep(
+        this,
+        { scope, tokens: tokens.slice(0, written) },
+        { bytesPerPosition: kvBytesPerPosition(this.#shape), read: (start, count) => bucket.read(row, start, count) },
+      );
+    }
+    this.#rows.delete(row);
     this.#budget.claim(-bucket.slotBytes);
     this.#leave(row, bucket);
   }
@@ -72,22 +121,21 @@ export class KvCache implements KvBudget, SlackHolder {
   }
 
   has(row: string): boolean {
-    return this.#bucketOf.has(row);
+    return this.#rows.has(row);
   }
 
   bucket(row: string): KvBucket {
-    const bucket = this.#bucketOf.get(row);
-    if (bucket === undefined) throw new Error(`row ${row} is not open`);
-    return bucket;
+    return this.#row(row).bucket;
   }
 
   trim(): void {
     for (const bucket of this.#buckets.values()) this.#resize(bucket, bucket.rows);
   }
 
-  /** Closes every row. */
+  /** Closes every row, and keeps nothing. */
   dispose(): void {
-    for (const row of [...this.#bucketOf.keys()]) this.close(row);
+    for (const row of [...this.#rows.keys()]) this.close(row);
+    this.#prefixes?.forget(this);
     this.#budget.unregister(this);
   }
 
@@ -102,8 +150,13 @@ export class KvCache implements KvBudget, SlackHolder {
       this.#resize(bucket, roomy ? wanted : needed);
     }
     bucket.open(row);
-    this.#bucketOf.set(row, bucket);
     return bucket;
+  }
+
+  #row(row: string): OpenRow {
+    const open = this.#rows.get(row);
+    if (open === undefined) throw new Error(`row ${row} is not open`);
+    return open;
   }
 
   #leave(row: string, bucket: KvBucket): void {

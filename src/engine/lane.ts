@@ -122,7 +122,10 @@ export class Lane {
       ({ id, computed, preemptions }) =>
         which === 'all' || (computed === 0 && preemptions === 0 && !this.#isRunning(id)),
     );
-    for (const sequence of rows) this.#end(sequence);
+    for (const sequence of rows) {
+      sequence.leavesNothing = true;
+      this.#end(sequence);
+    }
     return rows.map(({ id }) => ({ id, error }));
   }
 
@@ -138,8 +141,8 @@ export class Lane {
     }
     // What has nothing to compute (one token, scored from the second on) is done as soon as it is admitted.
     for (const sequence of this.#scheduler.running.filter(({ pending }) => pending === 0)) {
+      outputs.push({ id: sequence.id, cachedTokens: sequence.takeCachedTokens(), finish: 'length' });
       this.#end(sequence);
-      outputs.push({ id: sequence.id, finish: 'length' });
     }
     const decoding = { rows: 0, ms: 0 };
     for (const [n, rows] of runs.entries()) {
@@ -193,9 +196,10 @@ export class Lane {
     }
     if (request.maxTokens === 0 && sequence.pending === 0) output.finish = 'length';
     if (output.finish !== undefined) this.#end(sequence);
-    return output.token === undefined && output.promptLogprobs === undefined && output.finish === undefined
-      ? []
-      : [output];
+    if (output.token === undefined && output.promptLogprobs === undefined && output.finish === undefined) return [];
+    const cachedTokens = sequence.takeCachedTokens();
+    if (cachedTokens !== undefined) output.cachedTokens = cachedTokens;
+    return [output];
   }
 
   /** Reads what one position, [vocab], says of the token at `next`: known from the prompt, or to be drawn. */
@@ -218,6 +222,7 @@ export class Lane {
   }
 
   #fail(sequence: Sequence, error: ErrorShape): RowOutput[] {
+    sequence.leavesNothing = true;
     this.#end(sequence);
     return [{ id: sequence.id, error }];
   }

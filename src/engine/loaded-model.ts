@@ -12,6 +12,7 @@ import { KvCache } from './kv-cache.js';
 import { CpuMergedModel } from './merged-model.js';
 import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { Session } from './ort.js';
+import { PrefixCache } from './prefix-cache.js';
 import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { ServedModel } from './served-model.js';
@@ -19,14 +20,20 @@ import type { ServedModel } from './served-model.js';
 /** What the models of one engine share: make one, and load each with it. */
 export class EngineMemory {
   readonly kv: ByteBudget;
+  readonly prefixes: PrefixCache;
   readonly host: HostCache;
   readonly loader: AdapterLoader;
 
   constructor(
-    { kvBudgetBytes, hostBudgetBytes }: Pick<EngineLimits, 'kvBudgetBytes' | 'hostBudgetBytes'>,
+    {
+      kvBudgetBytes,
+      prefixBudgetBytes = 0,
+      hostBudgetBytes,
+    }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes'>,
     loader = IN_THIS_THREAD,
   ) {
     this.kv = new ByteBudget(kvBudgetBytes);
+    this.prefixes = new PrefixCache(prefixBudgetBytes, this.kv);
     this.host = new HostCache(hostBudgetBytes);
     this.loader = loader;
   }
@@ -61,7 +68,7 @@ export class LoadedModel implements ServedModel {
     this.#checkpoint = checkpoint;
     this.#limits = limits;
     this.#memory = memory;
-    this.kv = new KvCache(config, config.maxPositions, memory.kv, limits.maxRows);
+    this.kv = new KvCache(config, config.maxPositions, memory.kv, limits.maxRows, memory.prefixes);
     this.bank = new AdapterBank(config, {
       rankBudget: limits.bankRankBudget,
       host: memory.host,
@@ -99,7 +106,8 @@ export class LoadedModel implements ServedModel {
     );
     const weights = await mergeWeights(this.#checkpoint, path, { threads, signal });
     signal.throwIfAborted();
-    return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget: this.#memory.kv });
+    const { kv: kvBudget, prefixes } = this.#memory;
+    return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget, prefixes });
   }
 
   async release(): Promise<void> {

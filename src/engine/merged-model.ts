@@ -12,6 +12,7 @@ import { KvCache } from './kv-cache.js';
 import type { MergedWeights } from './merged-weights.js';
 import { NO_ADAPTERS } from './no-adapters.js';
 import { Session } from './ort.js';
+import type { PrefixCache } from './prefix-cache.js';
 import type { EngineLimits } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { MergedModel } from './served-model.js';
@@ -34,7 +35,12 @@ export class CpuMergedModel implements MergedModel {
 
   static async load(
     { config, tensors, files }: MergedWeights,
-    { bytes, limits, kvBudget }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget },
+    {
+      bytes,
+      limits,
+      kvBudget,
+      prefixes,
+    }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget; prefixes: PrefixCache },
   ): Promise<CpuMergedModel> {
     const graph = encodeDecoderGraph(config, tensors, { lora: 'none' });
     const session = await Session.load({ graph, files }, { threads: limits.threads });
@@ -42,7 +48,7 @@ export class CpuMergedModel implements MergedModel {
       config,
       session,
       bytes,
-      new KvCache(config, config.maxPositions, kvBudget, limits.maxRows),
+      new KvCache(config, config.maxPositions, kvBudget, limits.maxRows, prefixes),
     );
   }
 

@@ -77,6 +77,11 @@ export interface GenerationRequest {
   sampling: SamplingParams;
   /** How many alternatives to report with each generated token: null reports no log-probabilities at all. */
   logprobs: number | null;
+  /**
+   * Whose requests may reuse each other's KV on this path, an opaque name: how soon an answer comes tells whether its
+   * beginning was asked for before. Left out: the row reuses nothing and leaves nothing.
+   */
+  cacheScope?: string;
   /** Report the log-probability of each prompt token from this index (≥ 1) on, with `logprobs` alternatives; null: none. */
   scoreFrom: number | null;
 }
@@ -93,6 +98,8 @@ export type FinishReason = 'stop' | 'length';
 /** What happened to one request in one step. */
 export interface RowOutput {
   id: string;
+  /** With the row's first output: prompt tokens whose KV was there already, if any. */
+  cachedTokens?: number | undefined;
   /** Prompt log-probabilities, in prompt order; may come in several parts. */
   promptLogprobs?: TokenLogprob[];
   token?: number;
@@ -134,6 +141,12 @@ export interface EngineStats {
   preemptions: number;
   kvBytes: number;
   kvBudgetBytes: number;
+  /** KV that rows left behind: part of the KV budget, not of `kvBytes`. */
+  prefixBytes: number;
+  prefixBudgetBytes: number;
+  /** Rows that found their beginning there, and how many tokens long those beginnings were in all. */
+  prefixHits: number;
+  prefixTokens: number;
   bankRanks: number;
   bankRankBudget: number;
   hostBudgetBytes: number;
@@ -157,6 +170,8 @@ export interface EngineLimits {
    */
   prefillStretch?: number | null;
   kvBudgetBytes: number;
+  /** How much of the KV budget may hold what rows left behind, for others that begin alike; none where left out. */
+  prefixBudgetBytes?: number;
   /** Rank rows a model's bank can hold. */
   bankRankBudget: number;
   /** Bytes of decoded adapters kept in host memory. */

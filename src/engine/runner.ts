@@ -110,7 +110,7 @@ export class Runner {
         allFinite(logits, from, at) &&
         allFinite(k, index * newElements, (index + 1) * newElements) &&
         allFinite(v, index * newElements, (index + 1) * newElements);
-      if (finite) this.#kv.bucket(row.row).write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
+      if (finite) this.#kv.write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
       return { logits: logits.subarray(from, at), finite };
     });
   }

@@ -249,13 +249,17 @@ export class Scheduler {
     if (!sequence.adapters.every(({ digest }) => this.#bank.state(digest) === 'resident')) return 'loading';
     sequence.ready = true;
     if (!this.#bank.acquire(sequence.adapters)) return 'no ranks';
-    if (this.#kv.open(sequence.id, sequence.tokens.length)) return 'taken';
+    const { id, tokens, contents, reusable } = sequence;
+    if (this.#kv.open(id, tokens.length, contents && { ...contents, most: reusable })) {
+      sequence.begin(this.#kv.reused?.(id) ?? 0);
+      return 'taken';
+    }
     this.#bank.release(sequence.adapters, false);
     return 'no positions';
   }
 
   #giveBack(sequence: Sequence): void {
-    this.#kv.close(sequence.id);
+    this.#kv.close(sequence.id, sequence.contents);
     this.#bank.release(sequence.adapters);
   }
 }

@@ -1,4 +1,5 @@
 /** One request as the engine sees it: its tokens so far, and how much of them is computed. */
+import type { KvContents } from './kv-budget.js';
 import type { AdapterUse, GenerationRequest, SamplingParams } from './protocol.js';
 import { randomNumbers } from './random.js';
 import type { TokenHistory } from './sampling.js';
@@ -19,6 +20,10 @@ export class Sequence implements TokenHistory {
   ready = false;
   /** Was in the batch before, and gave its place to older rows. */
   preemptions = 0;
+  /** What it leaves behind is not to be reused: it failed, or nobody will ask. */
+  leavesNothing = false;
+  /** Prompt positions that were cached when it began, until its first output has told so. */
+  #cachedTokens = 0;
 
   readonly random: () => number;
   readonly #seen: Set<number>;
@@ -58,6 +63,31 @@ export class Sequence implements TokenHistory {
     // A row that only scores has no use for what follows its last token.
     const wanted = this.request.maxTokens === 0 ? this.promptLength - 1 : this.tokens.length;
     return Math.max(0, wanted - this.computed);
+  }
+
+  /** What its positions hold, if they may be reused by anyone. */
+  get contents(): KvContents | undefined {
+    const { pathDigest, cacheScope } = this.request;
+    if (cacheScope === undefined || this.leavesNothing) return undefined;
+    return { scope: `${pathDigest} ${cacheScope}`, tokens: this.tokens };
+  }
+
+  /** How many of its first positions it need not compute itself: the logits of those that follow are wanted. */
+  get reusable(): number {
+    return Math.max(0, Math.min(this.tokens.length, this.scored) - 1);
+  }
+
+  /** Takes its place in the batch, where `reused` positions are cached already. */
+  begin(reused: number): void {
+    this.computed = reused;
+    if (this.preemptions === 0) this.#cachedTokens = reused;
+  }
+
+  /** Says once how many prompt tokens were cached. */
+  takeCachedTokens(): number | undefined {
+    const cached = this.#cachedTokens;
+    this.#cachedTokens = 0;
+    return cached === 0 ? undefined : cached;
   }
 
   get seen(): ReadonlySet<number> {

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { ByteBudget } from '../../../src/engine/byte-budget.js';
 import { KvCache } from '../../../src/engine/kv-cache.js';
+import { PrefixCache } from '../../../src/engine/prefix-cache.js';
 
 const SHAPE = { layers: 2, kvHeads: 2, headDim: 3 };
 const POSITION_BYTES = SHAPE.layers * SHAPE.kvHeads * SHAPE.headDim * 2 * 4;
@@ -206,5 +207,92 @@ describe('contents', () => {
     kv.close('b');
     expect(bucket.gather(['a', 'd'])).toBe(0);
     expect(['a', 'c', 'd'].map((row) => bucket.slotOf(row))).toEqual([0, 2, 1]);
+  });
+});
+
+describe('what rows leave behind', () => {
+  const TOKENS = Array.from({ length: 120 }, (_, i) => i);
+  const contents = { scope: 'path', tokens: TOKENS };
+
+  const keeping = (budgetPositions: number, keptPositions = budgetPositions) => {
+    const budget = new ByteBudget(budgetPositions * POSITION_BYTES);
+    const prefixes = new PrefixCache(keptPositions * POSITION_BYTES, budget);
+    return { budget, prefixes, kv: new KvCache(SHAPE, MAX_POSITIONS, budget, 1, prefixes) };
+  };
+  /** Writes positions from `start` to before `end`. */
+  const compute = (kv: KvCache, row: string, seed: number, start: number, end: number) => {
+    kv.grow(row, end);
+    kv.write(row, start, end - start, 0, { ...newRows([seed], [start], end - start), tokens: end - start });
+  };
+
+  test('is in the place of a row that begins alike, as far as it may be', () => {
+    const { kv } = keeping(1000);
+    kv.open('one', 90, { ...contents, most: 89 });
+    expect(kv.reused('one')).toBe(0);
+    compute(kv, 'one', 7, 0, 90);
+    kv.close('one', contents);
+    kv.open('other', 120, { ...contents, most: 119 });
+    expect(kv.reused('other')).toBe(90);
+    expectFed(kv, [{ id: 'other', seed: 7, length: 90 }]);
+    kv.open('short', 60, { ...contents, most: 59 });
+    expect(kv.reused('short')).toBe(59);
+    expectFed(kv, [{ id: 'short', seed: 7, length: 59 }]);
+    kv.open('another', 60, { ...contents, scope: 'another path', most: 59 });
+    expect(kv.reused('another')).toBe(0);
+  });
+
+  test('goes on growing with the rows that go on from it', () => {
+    const { kv } = keeping(1000);
+    for (const [turn, end] of [30, 70, 115].entries()) {
+      const id = `turn ${turn}`;
+      kv.open(id, end, { ...contents, most: end - 1 });
+      compute(kv, id, 7, kv.reused(id), end);
+      expectFed(kv, [{ id, seed: 7, length: end }]);
+      kv.close(id, contents);
+    }
+    kv.open('last', 120, { ...contents, most: 119 });
+    expect(kv.reused('last')).toBe(115);
+    expectFed(kv, [{ id: 'last', seed: 7, length: 115 }]);
+  });
+
+  test('is only what was written without a gap: a run that overflowed wrote nothing', () => {
+    const { kv } = keeping(1000);
+    kv.open('one', 90);
+    compute(kv, 'one', 7, 0, 40);
+    compute(kv, 'one', 7, 60, 90);
+    kv.close('one', contents);
+    kv.open('other', 90, { ...contents, most: 89 });
+    expect(kv.reused('other')).toBe(40);
+  });
+
+  test('is nothing where the row names no contents, or its cache is gone', () => {
+    const { kv, budget, prefixes } = keeping(1000);
+    kv.open('one', 64);
+    compute(kv, 'one', 7, 0, 64);
+    kv.close('one');
+    expect(prefixes.counts.bytes).toBe(0);
+    kv.open('two', 64);
+    compute(kv, 'two', 7, 0, 64);
+    kv.close('two', contents);
+    expect(prefixes.counts.bytes).toBe(64 * POSITION_BYTES);
+    kv.dispose();
+    expect(prefixes.counts.bytes).toBe(0);
+    expect(budget.allocatedBytes).toBe(0);
+  });
+
+  test('never keeps a row from its place, and is reused though room has to be made', () => {
+    const { kv, budget } = keeping(192);
+    kv.open('one', 64);
+    compute(kv, 'one', 7, 0, 64);
+    kv.close('one', contents);
+    kv.open('two', 64);
+    // 64 positions kept and 64 of a row: of 192, 128 are free for rows.
+    expect(kv.open('three', 128, { ...contents, most: 127 })).toBe(true);
+    expect(budget.allocatedBytes).toBeLessThanOrEqual(budget.limitBytes);
+    expect(kv.reused('three')).toBe(64);
+    expectFed(kv, [{ id: 'three', seed: 7, length: 64 }]);
+    kv.close('three');
+    kv.open('four', 64, { ...contents, most: 63 });
+    expect(kv.reused('four')).toBe(0);
   });
 });
