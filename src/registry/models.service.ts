@@ -14,6 +14,7 @@ import {
   ModelNotImportedError,
   PathSyntaxError,
 } from '../errors.js';
+import { quantizationOf, type Quantization } from '../formats/quantization/scheme.js';
 import { parsePath } from '../tree/path.js';
 import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';
 import { cursorKey, toPage, type Page, type PageQuery } from './dto/page.js';
@@ -24,6 +25,7 @@ import {
   type ImportedCheckpoint,
   type ImportOptions,
 } from './importer/import-checkpoint.js';
+import { Quantizer } from './importer/quantizer.js';
 import { ModelFolders } from './model-folders.js';
 import { isVisible } from './node-lookup.js';
 import { toNodeRecord, toRegisteredModel } from './records-of-rows.js';
@@ -48,6 +50,7 @@ export class ModelsService {
     private readonly writes: RegistryWrites,
     private readonly folders: ImportFolders,
     private readonly modelFolders: ModelFolders,
+    private readonly quantizer: Quantizer,
   ) {
     this.#models = modelFolders.root;
   }
@@ -92,14 +95,17 @@ export class ModelsService {
 
   async #import(
     context: RequestContext,
-    { name, folder, link }: ImportModel,
+    { name, folder, link, quantize }: ImportModel,
     onProgress: ImportOptions['onProgress'],
   ): Promise<ImportedModelDto> {
     const source = await this.folders.folder(folder);
     const existing = this.mirror.tree.model(name);
+    const quantization = quantize === undefined ? null : quantizationOf(quantize);
     const imported = await importCheckpoint(source, this.#models, {
       locate: (from, file) => this.folders.file(from, file),
       hardLink: link,
+      quantization,
+      quantize: (into, scheme, onBytes) => this.quantizer.quantize(into, scheme, onBytes),
       onProgress,
       admit: (digest) => {
         if (existing && existing.digest !== digest) throw new ModelExistsError(name, existing.digest, digest);
@@ -107,7 +113,7 @@ export class ModelsService {
     });
     if (existing) return { ...(await this.get(context, name)), unchanged: true };
     try {
-      return { ...(await this.#record(context, name, imported)), unchanged: false };
+      return { ...(await this.#record(context, name, quantization, imported)), unchanged: false };
     } catch (error) {
       // After an outage it may be recorded all the same, and its files must stay.
       const isOpen = error instanceof DatabaseUnavailableError;
@@ -124,7 +130,12 @@ export class ModelsService {
     });
   }
 
-  #record(context: RequestContext, name: string, { digest, bytes, checkpoint }: ImportedCheckpoint): Promise<ModelDto> {
+  #record(
+    context: RequestContext,
+    name: string,
+    quantization: Quantization | null,
+    { digest, bytes, checkpoint }: ImportedCheckpoint,
+  ): Promise<ModelDto> {
     const folder = `${MODELS_FOLDER}/${digest}`;
     return this.writes.commit(context, async (transaction) => {
       if (!(await isIntact(join(this.#models, digest)))) throw new BlobVanishedError('the model');
@@ -140,6 +151,7 @@ export class ModelsService {
           parameters: BigInt(checkpoint.parameters),
           bytes: BigInt(bytes),
           warnings: checkpoint.warnings,
+          quantization,
         },
       });
       const root = await transaction.node.create({ data: { id: ulid(), modelId: row.id, parentId: null, name } });
@@ -149,7 +161,9 @@ export class ModelsService {
           models: [toRegisteredModel(row, root.id, join(this.modelFolders.root, digest))],
           nodes: [toNodeRecord(root)],
         },
-        audit: [{ action: 'model.import', nodeId: root.id, path: name, before: null, after: { digest, bytes } }],
+        audit: [
+          { action: 'model.import', nodeId: root.id, path: name, before: null, after: { digest, bytes, quantization } },
+        ],
       };
     });
   }

@@ -24,6 +24,7 @@ import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
 import { ImportFolders } from './import-folders.js';
 import { sweepModels } from './importer/import-checkpoint.js';
+import { Quantizer } from './importer/quantizer.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysService } from './keys/keys.service.js';
 import { GexfWriter } from './lineage/gexf-writer.js';
@@ -103,6 +104,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     NodesService,
     NodeWalk,
     PushSources,
+    Quantizer,
     RecallService,
     RedirectsService,
     RegistryEvents,

@@ -1,11 +1,17 @@
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { basename, resolve } from 'node:path';
-import { modelSchema, type ModelDto } from '../../registry/dto/model.dto.js';
+import { importModelBody, modelSchema, type ModelDto } from '../../registry/dto/model.dto.js';
 import { UsageError } from '../errors.js';
 import { importModel } from '../model-import.js';
 import { withProgress } from '../progress.js';
 import { session } from '../session.js';
 import { columns, megabytes, print, type Terminal } from '../terminal.js';
+
+interface ImportOptions {
+  name?: string;
+  link?: boolean;
+  quantize?: string;
+}
 
 export function addModels(program: Command): void {
   const models = program.command('models').description('base models: the roots of trees');
@@ -16,9 +22,19 @@ export function addModels(program: Command): void {
     .argument('<folder>')
     .option('--name <name>', "first segment of its paths; left out, the folder's name")
     .option('--link', 'hard-link the weights instead of copying them (only if nobody rewrites the folder in place)')
-    .action(async (folder: string, options: { name?: string; link?: boolean }, command: Command) => {
+    .addOption(
+      new Option('--quantize <form>', 'store and serve the linears in 8 or 4 bits').choices(
+        importModelBody.shape.quantize.unwrap().options,
+      ),
+    )
+    .action(async (folder: string, options: ImportOptions, command: Command) => {
       const { api, terminal } = session(command);
-      const body = { name: options.name ?? nameOf(folder), folder: resolve(folder), link: options.link === true };
+      const body = {
+        name: options.name ?? nameOf(folder),
+        folder: resolve(folder),
+        link: options.link === true,
+        quantize: options.quantize,
+      };
       const model = await withProgress(terminal, `Importing ${body.name}`, null, (update) =>
         importModel(api, body, update),
       );
@@ -26,7 +42,7 @@ export function addModels(program: Command): void {
       print(terminal, model, () =>
         model.unchanged
           ? `${model.name} is imported already (${model.digest.slice(0, 12)}).`
-          : `Imported ${describe(model, terminal).join('  ')}`,
+          : `Imported ${columns([describe(model, terminal)])}`,
       );
     });
 
@@ -52,6 +68,7 @@ export function addModels(program: Command): void {
           ['digest', model.digest],
           ['architecture', `${model.modelType}, ${model.layers} layers, ${model.hiddenSize} wide`],
           ['parameters', millions(model.parameters)],
+          ['quantised', model.quantization ?? 'no'],
           ['on disk, loaded', `${megabytes(model.bytes)}, ${megabytes(model.memoryBytes)}`],
           ['context', `${model.maxPositions} tokens of ${model.vocabSize}`],
           ['known as', model.origins.join(', ')],
@@ -76,6 +93,7 @@ function describe(model: ModelDto, { paint }: Terminal): string[] {
     paint('bold', model.name),
     model.modelType,
     `${millions(model.parameters)} parameters`,
+    model.quantization ?? '',
     megabytes(model.bytes),
     paint('dim', model.digest.slice(0, 12)),
   ];

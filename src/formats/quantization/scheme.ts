@@ -4,14 +4,17 @@
  * Asymmetric: for (q − zero point) · scale, with a zero point for each block, so that the block's whole range is used.
  */
 
+/** Changes with the bytes that a weight becomes. */
+export const QUANTIZER_VERSION = 1;
+
 /** Weights of a row that share a scale. */
 export const BLOCK = 32;
 
-export const QUANTIZATIONS = ['int8-symmetric', 'int8-asymmetric', 'int4-symmetric', 'int4-asymmetric'] as const;
+export const QUANTIZATIONS = ['int8_symmetric', 'int8_asymmetric', 'int4_symmetric', 'int4_asymmetric'] as const;
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
 /** The form that is meant by the bits alone: the one with the lower perplexity (examples/storyteller/README.md). */
-const SHORT = { int8: 'int8-symmetric', int4: 'int4-asymmetric' } as const satisfies Record<string, Quantization>;
+const SHORT = { int8: 'int8_symmetric', int4: 'int4_asymmetric' } as const satisfies Record<string, Quantization>;
 
 /** What an import may be asked for. */
 export const QUANTIZATION_NAMES = ['int8', 'int4', ...QUANTIZATIONS] as const;
@@ -32,7 +35,7 @@ export interface Scheme {
 }
 
 export function schemeOf(quantization: Quantization): Scheme {
-  return { bits: quantization.startsWith('int8') ? 8 : 4, zeroPoints: quantization.endsWith('-asymmetric') };
+  return { bits: quantization.startsWith('int8') ? 8 : 4, zeroPoints: quantization.endsWith('_asymmetric') };
 }
 
 /** Sizes of a quantised weight [out, in]. */

@@ -4,10 +4,11 @@
  */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { UnsupportedQuantizationError } from '../../errors.js';
+import { MissingTensorError, UnsupportedQuantizationError } from '../../errors.js';
 import { EMBEDDING } from '../checkpoint/expected-tensors.js';
 import { linearModules, type LinearModule } from '../checkpoint/modules.js';
 import type { Checkpoint } from '../checkpoint/read-checkpoint.js';
+import type { TensorLocation } from '../checkpoint/tensor-location.js';
 import { layOut } from '../safetensors/layout.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import { quantizeWeight } from './quantize-weight.js';
@@ -22,12 +23,18 @@ export function sourceTensor({ config }: Pick<Checkpoint, 'config'>, { name, pro
   return projection === 'lm_head' && config.tiedEmbeddings ? EMBEDDING : `${name}.weight`;
 }
 
-/** `onWeights`: told of each piece, how many weights it had. */
+/** Bytes of the checkpoint that quantising reads. */
+export function bytesToQuantize({ config, tensors }: Pick<Checkpoint, 'config' | 'tensors'>): number {
+  const read = linearModules(config).map((module) => tensors.get(sourceTensor({ config }, module)));
+  return read.reduce((sum, tensor) => sum + (tensor ? tensor.end - tensor.begin : 0), 0);
+}
+
+/** `onBytes`: told of each piece of the checkpoint that was read. */
 export async function writeQuantized(
   checkpoint: Pick<Checkpoint, 'folder' | 'config' | 'tensors'>,
   quantization: Quantization,
   file: string,
-  onWeights?: (weights: number) => void,
+  onBytes?: (bytes: number) => void,
 ): Promise<void> {
   const tensors = quantizedTensors(checkpoint.config, quantization);
   const { header, begins } = layOut(tensors, { [QUANTIZATION_KEY]: quantization });
@@ -37,10 +44,21 @@ export async function writeQuantized(
     await write(target, header, 0);
     for (const module of linearModules(checkpoint.config)) {
       const tensor = sourceTensor(checkpoint, module);
-      const shard = checkpoint.tensors.get(tensor)?.file ?? '';
+      const location = checkpoint.tensors.get(tensor);
+      if (location === undefined) throw new MissingTensorError(tensor, [module.outFeatures, module.inFeatures]);
+      const shard = location.file;
       const source = sources.get(shard) ?? (await SafetensorsFile.open(join(checkpoint.folder, shard)));
       sources.set(shard, source);
-      await quantizeModule(module, { source, tensor, target, begins, quantization, onWeights });
+      const elementBytes = (location.end - location.begin) / (module.outFeatures * module.inFeatures);
+      await quantizeModule(module, {
+        source,
+        tensor: nameOf(location, source),
+        elementBytes,
+        target,
+        begins,
+        quantization,
+        onBytes,
+      });
     }
   } finally {
     await target.close();
@@ -48,18 +66,26 @@ export async function writeQuantized(
   }
 }
 
+/** A tied matrix may be stored under either of its two names. */
+function nameOf({ begin }: TensorLocation, source: SafetensorsFile): string {
+  // The location is of this file.
+  return [...source.tensors.values()].find((tensor) => tensor.begin === begin)?.name ?? '';
+}
+
 interface Streams {
   source: SafetensorsFile;
   tensor: string;
+  /** Of the source. */
+  elementBytes: number;
   target: FileHandle;
   /** First byte of each tensor of the target. */
   begins: ReadonlyMap<string, number>;
   quantization: Quantization;
-  onWeights?: (weights: number) => void;
+  onBytes?: (bytes: number) => void;
 }
 
 async function quantizeModule({ name, outFeatures, inFeatures }: LinearModule, streams: Streams): Promise<void> {
-  const { source, tensor, target, begins, quantization, onWeights } = streams;
+  const { source, tensor, elementBytes, target, begins, quantization, onBytes } = streams;
   const scheme = schemeOf(quantization);
   const written = { packed: 0, scales: 0, zeroPoints: 0 };
   const append = async (part: keyof typeof written, bytes: Uint8Array, tensorName: string): Promise<void> => {
@@ -79,7 +105,7 @@ async function quantizeModule({ name, outFeatures, inFeatures }: LinearModule, s
     await append('packed', packed, packedName(name));
     await append('scales', new Uint8Array(scales.buffer), scalesName(name));
     await append('zeroPoints', zeroPoints, zeroPointsName(name));
-    onWeights?.(dense.length);
+    onBytes?.(dense.length * elementBytes);
   }
 }
 

@@ -1,5 +1,8 @@
 /** A base model as clients see it. */
 import { z } from 'zod';
+import type { ModelConfig } from '../../formats/checkpoint/model-config.js';
+import { loadedWeightBytes } from '../../formats/quantization/loaded-bytes.js';
+import { QUANTIZATION_NAMES, QUANTIZATIONS, type Quantization } from '../../formats/quantization/scheme.js';
 import { errorBodySchema } from '../../http/error-body.js';
 import { plainText } from '../../http/plain-text.js';
 
@@ -10,8 +13,14 @@ export const importModelBody = z.strictObject({
     .boolean()
     .default(false)
     .describe('Hard-links the weights instead of copying them: only for a folder that nobody rewrites in place.'),
+  quantize: z
+    .enum(QUANTIZATION_NAMES)
+    .optional()
+    .describe(
+      'Stores the weights of all linears in 8 or 4 bits too, and serves those. Left out, they stay as they are.',
+    ),
 });
-/** As it comes in; `link` may be left out. */
+/** As it comes in; `link` and `quantize` may be left out. */
 export type ImportModelInput = z.input<typeof importModelBody>;
 export type ImportModel = z.output<typeof importModelBody>;
 
@@ -23,7 +32,8 @@ export const modelSchema = z
     modelType: z.string(),
     parameters: z.number(),
     bytes: z.number().describe('On disk.'),
-    memoryBytes: z.number().describe('What its weights take once loaded: 4 bytes a parameter.'),
+    quantization: z.enum(QUANTIZATIONS).nullable().describe('How its linears are quantised; null: not at all.'),
+    memoryBytes: z.number().describe('What its weights take once loaded: 4 bytes a parameter that is not quantised.'),
     maxPositions: z.number(),
     vocabSize: z.number(),
     layers: z.number(),
@@ -71,11 +81,14 @@ export interface ModelRow {
   parameters: bigint;
   bytes: bigint;
   warnings: string[];
+  quantization: string | null;
   createdAt: Date;
 }
 
 export function toModelDto(row: ModelRow, rootNodeId: string): ModelDto {
   const parameters = Number(row.parameters);
+  // Written by an import.
+  const quantization = row.quantization as Quantization | null;
   return {
     id: row.id,
     name: row.name,
@@ -83,7 +96,8 @@ export function toModelDto(row: ModelRow, rootNodeId: string): ModelDto {
     modelType: row.modelType,
     parameters,
     bytes: Number(row.bytes),
-    memoryBytes: parameters * 4,
+    quantization,
+    memoryBytes: quantization === null ? parameters * 4 : loadedWeightBytes(row.config as ModelConfig, quantization),
     ...shownConfig.parse(row.config),
     origins: row.origins,
     warnings: row.warnings,

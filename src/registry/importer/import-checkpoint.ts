@@ -2,7 +2,8 @@
  * A Hugging Face folder → a folder of ours.
  *
  * Everything is made in a temporary folder, forced to the disk, and renamed to the digest of its files: under that name
- * a model is whole or not there. Weights are streamed, never held.
+ * a model is whole or not there. Weights are streamed, never held. Quantised weights are made beside those that they are
+ * made from, which stay: a merged path is quantised anew from them.
  */
 import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
@@ -15,6 +16,9 @@ import {
   type HashedFile,
 } from '../../formats/checkpoint/file-stamps.js';
 import { OTHER_FILES, readCheckpoint, type Checkpoint } from '../../formats/checkpoint/read-checkpoint.js';
+import { QUANTIZED_FILE } from '../../formats/quantization/quantized-file.js';
+import { QUANTIZER_VERSION, type Quantization } from '../../formats/quantization/scheme.js';
+import { bytesToQuantize } from '../../formats/quantization/write-quantized.js';
 import { buildDecoderGraph } from '../../graph/decoder-graph.js';
 import { syncFolder } from '../../storage/durable.js';
 import { sweepTemporary, temporaryName } from '../../storage/temporary.js';
@@ -31,6 +35,10 @@ export interface ImportOptions {
   locate: (folder: string, name: string) => Promise<string>;
   /** Shares the files with the source instead of copying them. */
   hardLink: boolean;
+  /** How the linears are to be quantised; null leaves them as they are. */
+  quantization: Quantization | null;
+  /** Writes the file of quantised weights into a folder. */
+  quantize: (folder: string, quantization: Quantization, onBytes: (bytes: number) => void) => Promise<HashedFile>;
   /** Called once the digest is known; throws if it isn't wanted. */
   admit: (digest: string) => void;
   /** Told how far the files are, as often as that changes. */
@@ -44,7 +52,7 @@ export interface ImportProgress {
 }
 
 export interface ImportedCheckpoint {
-  /** Base digest: the names and bytes of config, tokenizer, chat template and shards. */
+  /** Base digest: the names and bytes of config, tokenizer, chat template and shards, and how they are quantised. */
   digest: string;
   /** Of the files. */
   bytes: number;
@@ -57,32 +65,40 @@ export interface ImportedCheckpoint {
 export async function importCheckpoint(
   source: string,
   models: string,
-  { locate, hardLink, admit, onProgress }: ImportOptions,
+  { locate, hardLink, quantization, quantize, admit, onProgress }: ImportOptions,
 ): Promise<ImportedCheckpoint> {
   // A link may lead to where nothing may be read, not even what is wrong with it.
   const names = (await readdir(source)).filter((name) => OTHER_FILES.includes(name) || name.endsWith('.safetensors'));
   for (const name of names) await locate(source, name);
   // Headers and config only: what can't be served is refused before anything is copied.
-  const { weightFiles, otherFiles } = await readCheckpoint(source);
+  const read = await readCheckpoint(source);
+  const { weightFiles, otherFiles } = read;
   await mkdir(models, { recursive: true, mode: 0o700 });
   const temporary = join(models, temporaryName());
   try {
     await mkdir(temporary, { mode: 0o700 });
     const files: HashedFile[] = [];
     const found = await located(source, [...otherFiles, ...weightFiles], locate);
-    const progress = { bytes: 0, totalBytes: found.reduce((sum, { bytes }) => sum + bytes, 0) };
+    const toQuantize = quantization === null ? 0 : bytesToQuantize(read);
+    const progress = { bytes: 0, totalBytes: found.reduce((sum, { bytes }) => sum + bytes, toQuantize) };
     const onBytes = (bytes: number): void => onProgress?.({ ...progress, bytes: (progress.bytes += bytes) });
     for (const { name, file } of found) {
       const options = { hardLink: hardLink && weightFiles.includes(name), onBytes };
       files.push({ name, ...(await copyHashed(file, join(temporary, name), options)) });
     }
-    const digest = baseDigest(files);
+    const digest = baseDigest(files, quantization);
     admit(digest);
     const place = join(models, digest);
+    let placed = !(await isIntact(place));
+    if (placed && quantization !== null) {
+      files.push(await quantize(temporary, quantization, onBytes));
+      await syncFile(join(temporary, QUANTIZED_FILE));
+    }
+    let bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    if (!placed && quantization !== null) bytes += (await stat(join(place, QUANTIZED_FILE))).size;
     // Read again: the copy is what will be served, whatever happened to the source meanwhile.
     const { origins } = await readCheckpoint(source);
     const checkpoint = { ...(await readCheckpoint(temporary)), folder: place, origins };
-    let placed = !(await isIntact(place));
     if (placed) {
       // The engine builds it at each load: what it can't build is refused here.
       buildDecoderGraph(checkpoint.config, checkpoint.tensors);
@@ -92,7 +108,7 @@ export async function importCheckpoint(
       placed = await replace(place, temporary);
       await syncFolder(models);
     }
-    return { digest, bytes: files.reduce((sum, { bytes }) => sum + bytes, 0), checkpoint, placed };
+    return { digest, bytes, checkpoint, placed };
   } catch (error) {
     throw explainWriteError('the model', error);
   } finally {
@@ -116,10 +132,12 @@ export async function sweepModels(models: string): Promise<void> {
   await sweepTemporary(models);
 }
 
-function baseDigest(files: readonly HashedFile[]): string {
+/** Quantised weights follow from the files and the way in which they are quantised, so they need not be made first. */
+function baseDigest(files: readonly HashedFile[], quantization: Quantization | null): string {
   const named = files.map(({ name, sha256 }) => [name, sha256]).sort(([a = ''], [b = '']) => (a < b ? -1 : 1));
+  const quantized = quantization === null ? '' : `\n${quantization} ${QUANTIZER_VERSION}`;
   return createHash('sha256')
-    .update(`${DIGEST_VERSION}\n${JSON.stringify(named)}`)
+    .update(`${DIGEST_VERSION}\n${JSON.stringify(named)}${quantized}`)
     .digest('hex');
 }
 

@@ -100,7 +100,7 @@ test('bits alone name the form with the lower perplexity', () => {
   expect(QUANTIZATIONS).toContain(quantizationOf('int8'));
   expect(schemeOf(quantizationOf('int8')).bits).toBe(8);
   expect(schemeOf(quantizationOf('int4')).bits).toBe(4);
-  expect(quantizationOf('int4-symmetric')).toBe('int4-symmetric');
+  expect(quantizationOf('int4_symmetric')).toBe('int4_symmetric');
 });
 
 test('a weight that is not of its shape is refused', () => {
