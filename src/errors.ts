@@ -1425,6 +1425,34 @@ export class MergeUnsupportedError extends EspalierError {
   }
 }
 
+/** Memory for merged lanes is short. */
+export class MergedBudgetExceededError extends EspalierError {
+  constructor(neededBytes: number, usedBytes: number, budgetBytes: number) {
+    super({
+      code: 'merged_budget_exceeded',
+      status: 409,
+      message:
+        `A merged lane of this model takes ${neededBytes} bytes, and ${Math.max(0, budgetBytes - usedBytes)} of the ` +
+        `${budgetBytes} of ESPALIER_MERGED_MB are free. Unmerge another path, or raise it.`,
+      details: { neededBytes, freeBytes: Math.max(0, budgetBytes - usedBytes), budgetBytes },
+    });
+  }
+}
+
+/** A merge that went wrong; the path is served factored. */
+export class MergeFailedError extends EspalierError {
+  constructor(cause: unknown) {
+    super(
+      {
+        code: 'merge_failed',
+        status: 500,
+        message: "The path can't be merged now; the service's log says why. It is served without.",
+      },
+      { cause },
+    );
+  }
+}
+
 /** An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. */
 export class AdapterLoadError extends EspalierError {
   constructor(digest: string, cause: unknown) {

@@ -1,5 +1,6 @@
 /** The service's handle on an engine process; `EngineSupervisor` is the real one. */
-import type { EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+import type { EngineStats, GenerationRequest, MergeRequest, ModelSource, RowOutput } from './protocol.js';
+import type { MergeState } from './wanted-merges.js';
 
 /** Injection token of the `EngineClient`. */
 export const ENGINE = Symbol('ENGINE');
@@ -16,6 +17,18 @@ export interface EngineClient {
   /** Loads a model (again after a restart, without being asked). Rejects with the reason why it can't be loaded. */
   load(model: ModelSource): Promise<void>;
   unload(digest: string): Promise<void>;
+
+  /**
+   * Gives a path weights of its own (again after a restart, without being asked). Its requests run factored until they
+   * are ready, and what began there ends there. One that failed is tried again.
+   */
+  merge(request: MergeRequest): void;
+  /** The path's requests run factored from now on; its lane is freed when the last that runs there has ended. */
+  unmerge(pathDigest: string): void;
+  /** Null: it isn't asked for. */
+  mergeState(pathDigest: string): MergeState | null;
+  /** Called with the path digest when a state is another. Returns the way to stop that. */
+  onMerge(listener: (pathDigest: string) => void): () => void;
 
   /**
    * Generates; the model is loaded first if it isn't. Ends after the output that carries `finish`. Throws an

@@ -1,6 +1,6 @@
 /**
- * The loop of an engine process: while rows are there, each loaded model takes a step in turn, and what its rows put
- * out goes away as one event. Between steps the event loop gets a turn, so that commands arrive.
+ * The loop of an engine process: while rows are there, each lane of each loaded model takes a step in turn, and what its
+ * rows put out goes away as one event. Between steps the event loop gets a turn, so that commands arrive.
  *
  * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
  */
@@ -17,30 +17,36 @@ import type { ErrorShape } from '../errors.js';
 import { noCounts, sumCounts } from './adapter-counts.js';
 import type { AdapterLoader } from './adapter-loader.js';
 import { adapterStats } from './adapter-stats.js';
-import { Lane } from './lane.js';
-import type { LaneTotals } from './lane.js';
+import type { LaneName, LaneTotals } from './lane.js';
+import { noTotals, sumTotals } from './lane-totals.js';
 import { loadModel } from './load-model.js';
 import { EngineMemory } from './loaded-model.js';
-import type { EngineEvent, EngineLimits, EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
-import type { ServedModel } from './served-model.js';
+import { Merging } from './merging.js';
+import { ModelLanes } from './model-lanes.js';
+import type {
+  EngineEvent,
+  EngineLimits,
+  EngineStats,
+  GenerationRequest,
+  MergeRequest,
+  ModelSource,
+  RowOutput,
+} from './protocol.js';
+import type { MergedModel } from './served-model.js';
 
 const STATS_INTERVAL_MS = 1_000;
 /** How long rows that wait for memory wait at the most before they look again. */
 const LOOK_AGAIN_MS = 50;
 
-interface Served {
-  model: ServedModel;
-  lane: Lane;
-}
-
 export class Engine {
   readonly #limits: EngineLimits;
   readonly #emit: (event: EngineEvent) => void;
   readonly #memory: EngineMemory;
-  readonly #served = new Map<string, Served>();
+  readonly #served = new Map<string, ModelLanes>();
+  readonly #merging: Merging;
   /** Requests for models that are being loaded, by base digest. */
   readonly #parked = new Map<string, GenerationRequest[]>();
-  readonly #totals: LaneTotals = { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 };
+  readonly #totals: Readonly<Record<LaneName, LaneTotals>> = { factored: noTotals(), merged: noTotals() };
   /** Of models that are gone. */
   #bygone = noCounts();
   /** What must not happen during a step. */
@@ -59,6 +65,12 @@ export class Engine {
     this.#limits = limits;
     this.#emit = emit;
     this.#memory = new EngineMemory(limits, loader);
+    this.#merging = new Merging(limits.mergedBudgetBytes ?? 0, {
+      model: async (request) => (await this.#lanesFor(request)).model,
+      add: (request, merged, signal) => this.#addMerged(request, merged, signal),
+      isDraining: () => [...this.#served.values()].some(({ draining }) => draining),
+      emit,
+    });
     this.#statsTimer = setInterval(() => this.#reportStats(), STATS_INTERVAL_MS).unref();
   }
 
@@ -75,9 +87,24 @@ export class Engine {
   /** Gives up the model's rows. */
   unload(digest: string): void {
     this.#loads = this.#loads.then(async () => {
+      await this.#merging.stop(digest);
       await this.#nextTurn(() => this.#release(digest, new ModelUnloadedError(digest).toShape()));
       this.#emit({ type: 'unloaded', digest });
     });
+  }
+
+  /** Once `merged` is told, rows of the path run on weights of its own; those that have begun stay where they are. */
+  merge(request: MergeRequest): void {
+    if (this.#stopping) return;
+    if (this.#served.get(request.model.digest)?.merged.has(request.pathDigest) !== true) this.#merging.start(request);
+  }
+
+  /** The path's rows run factored from now on; `unmerged` is told when its lane is gone. */
+  unmerge(pathDigest: string): void {
+    const calledOff = this.#merging.callOff(pathDigest);
+    const retired = [...this.#served.values()].some((lanes) => lanes.retire(pathDigest));
+    if (retired) void this.#nextTurn(() => undefined);
+    else if (calledOff) this.#emit({ type: 'unmerged', pathDigest });
   }
 
   submit(request: GenerationRequest): void {
@@ -87,7 +114,7 @@ export class Engine {
       if (this.#stopping) throw new EngineStoppingError();
       const served = this.#served.get(digest);
       if (served !== undefined) {
-        served.lane.submit(request);
+        served.submit(request);
         this.#run();
         return;
       }
@@ -99,7 +126,7 @@ export class Engine {
   }
 
   cancel(id: string): void {
-    for (const { lane } of this.#served.values()) lane.cancel(id);
+    for (const lanes of this.#served.values()) lanes.cancel(id);
     for (const [digest, parked] of this.#parked) {
       this.#parked.set(
         digest,
@@ -118,12 +145,13 @@ export class Engine {
       this.#parked.set(digest, []);
     }
     const giveUp = (which: 'all' | 'not begun') => () => {
-      for (const { lane } of this.#served.values()) this.#put(lane.giveUp(error, which));
+      for (const lanes of this.#served.values()) this.#put(lanes.giveUp(error, which));
     };
     await this.#nextTurn(giveUp('not begun'));
     const deadline = setTimeout(() => void this.#nextTurn(giveUp('all')), graceMs);
     if (this.#busy) await new Promise<void>((resolve) => (this.#ended = resolve));
     clearTimeout(deadline);
+    await this.#merging.stop();
     await this.#loads;
     for (const digest of [...this.#served.keys()]) await this.#nextTurn(() => this.#release(digest, error));
     this.#reportStats();
@@ -133,13 +161,17 @@ export class Engine {
 
   get stats(): EngineStats {
     const served = [...this.#served.values()];
-    const running = served.flatMap(({ lane }) => lane.running);
-    const waiting = served.flatMap(({ lane }) => lane.waiting);
+    const running = served.flatMap(({ running }) => running);
+    const waiting = served.flatMap(({ waiting }) => waiting);
     const parked = [...this.#parked.values()].flat();
     const banks = served.map(({ model }) => model.bank);
     const sum = (numbers: readonly number[]): number => numbers.reduce((total, each) => total + each, 0);
     return {
-      ...this.#totals,
+      ...sumTotals(Object.values(this.#totals)),
+      lanes: this.#totals,
+      mergedPaths: sum(served.map(({ merged }) => merged.size)),
+      mergedBytes: this.#merging.usedBytes,
+      mergedBudgetBytes: this.#merging.limitBytes,
       running: running.length,
       waiting: waiting.length + parked.length,
       kvBytes: this.#memory.kv.liveBytes,
@@ -164,7 +196,7 @@ export class Engine {
     try {
       const model = await loadModel(source, this.#limits, this.#memory);
       model.bank.onSettled(() => this.#wake?.());
-      this.#served.set(digest, { model, lane: new Lane(model, this.#limits, this.#totals) });
+      this.#served.set(digest, new ModelLanes(model, this.#limits, this.#totals));
       this.#emit({ type: 'loaded', digest, bytes: model.bytes, seconds: (performance.now() - startMs) / 1000 });
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
@@ -182,11 +214,45 @@ export class Engine {
   async #release(digest: string, error: ErrorShape): Promise<void> {
     const served = this.#served.get(digest);
     if (served === undefined) return;
-    this.#put(served.lane.giveUp(error, 'all'));
+    this.#put(served.giveUp(error, 'all'));
     this.#served.delete(digest);
+    for (const pathDigest of served.merged) served.retire(pathDigest);
+    await this.#freeDrained(served);
     this.#bygone = sumCounts([this.#bygone, served.model.bank.stats.counts]);
     this.#changed = true;
     await served.model.release();
+  }
+
+  /** Loads the model if need be. */
+  async #lanesFor({ model }: MergeRequest): Promise<ModelLanes> {
+    if (!this.#served.has(model.digest)) {
+      this.load(model);
+      await this.#loads;
+    }
+    const lanes = this.#served.get(model.digest);
+    if (lanes === undefined) throw new ModelUnloadedError(model.digest);
+    return lanes;
+  }
+
+  async #addMerged({ model, pathDigest }: MergeRequest, merged: MergedModel, signal: AbortSignal): Promise<boolean> {
+    let added = false;
+    await this.#nextTurn(() => {
+      const lanes = this.#served.get(model.digest);
+      if (lanes === undefined || signal.aborted) return;
+      lanes.add(pathDigest, merged);
+      added = true;
+    });
+    return added;
+  }
+
+  /** Gives back what retired lanes hold whose last row has ended. */
+  async #freeDrained(lanes: ModelLanes): Promise<void> {
+    for (const { pathDigest, model } of lanes.takeDrained()) {
+      await model.release();
+      this.#merging.free(model.bytes);
+      this.#changed = true;
+      this.#emit({ type: 'unmerged', pathDigest });
+    }
   }
 
   /** Keeps a request until its model is loaded. */
@@ -198,7 +264,7 @@ export class Engine {
   }
 
   get #busy(): boolean {
-    return [...this.#served.values()].some(({ lane }) => lane.busy);
+    return [...this.#served.values()].some(({ busy }) => busy);
   }
 
   /** Runs `task` as soon as no step is under way. */
@@ -220,12 +286,13 @@ export class Engine {
     while (this.#busy || this.#betweenSteps.length > 0) {
       for (const task of this.#betweenSteps.splice(0)) await task();
       let ran = false;
-      for (const { lane } of this.#served.values()) {
+      for (const lane of [...this.#served.values()].flatMap(({ lanes }) => lanes)) {
         if (!lane.busy) continue;
         const step = await lane.step();
         this.#put(step.outputs);
         ran ||= step.ran || step.outputs.length > 0;
       }
+      for (const lanes of this.#served.values()) await this.#freeDrained(lanes);
       this.#changed = true;
       if (ran) await nextTick();
       else if (this.#busy && this.#betweenSteps.length === 0) await this.#pause();

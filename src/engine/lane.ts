@@ -27,6 +27,9 @@ export interface LaneModel {
   run(rows: readonly RunnerRow[]): Promise<Float32Array[]>;
 }
 
+/** 'factored' takes any path; 'merged' has the adapters of one in its weights. */
+export type LaneName = 'factored' | 'merged';
+
 export interface LaneTotals {
   steps: number;
   promptTokens: number;
@@ -40,7 +43,15 @@ const MAX_SCORED_BYTES = 64 * 1024 * 1024;
 /** How long a step with a prompt in it may take, as a multiple of one without: a little below the 2 that rows may feel. */
 const DEFAULT_STRETCH = 1.8;
 
+export interface LaneOptions {
+  name?: LaneName;
+  /** Rows in the batches of lanes that share `maxRows` with this one. */
+  rowsElsewhere?: () => number;
+  nowMs?: () => number;
+}
+
 export class Lane {
+  readonly name: LaneName;
   readonly model: LaneModel;
   readonly totals: LaneTotals;
   readonly #scheduler: Scheduler;
@@ -58,8 +69,9 @@ export class Lane {
     model: LaneModel,
     limits: EngineLimits,
     totals: LaneTotals,
-    nowMs: () => number = () => performance.now(),
+    { name = 'factored', rowsElsewhere = () => 0, nowMs = () => performance.now() }: LaneOptions = {},
   ) {
+    this.name = name;
     this.model = model;
     this.totals = totals;
     this.#nowMs = nowMs;
@@ -70,6 +82,7 @@ export class Lane {
     this.#scheduler = new Scheduler(
       {
         maxRows: limits.maxRows,
+        rowsElsewhere,
         prefillChunkTokens: limits.prefillChunkTokens,
         maxScoredPositions: Math.max(1, Math.floor(MAX_SCORED_BYTES / (4 * model.config.vocabSize))),
         maxOvertakes: limits.maxRows,

@@ -27,6 +27,10 @@ function obey(command: EngineCommand): void {
       return engine.load(command.model);
     case 'unload':
       return engine.unload(command.digest);
+    case 'merge':
+      return engine.merge(command.merge);
+    case 'unmerge':
+      return engine.unmerge(command.pathDigest);
     case 'submit':
       return engine.submit(command.request);
     case 'cancel':

@@ -4,6 +4,7 @@
  * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
  */
 import type { ErrorShape } from '../errors.js';
+import type { LaneName, LaneTotals } from './lane.js';
 
 /** A base model as the engine finds it on disk. `folder` holds config.json, the safetensors and the built graph. */
 export interface ModelSource {
@@ -93,6 +94,14 @@ export interface TokenLogprob {
   top: { token: number; logprob: number }[];
 }
 
+/** A path that is to have weights of its own. */
+export interface MergeRequest {
+  model: ModelSource;
+  pathDigest: string;
+  /** Root to leaf. */
+  adapters: AdapterUse[];
+}
+
 export type FinishReason = 'stop' | 'length';
 
 /** What happened to one request in one step. */
@@ -139,6 +148,13 @@ export interface EngineStats {
   promptTokens: number;
   generatedTokens: number;
   preemptions: number;
+  /** The same, of each kind of lane. */
+  lanes: Readonly<Record<LaneName, LaneTotals>>;
+  /** Paths that have a merged lane. */
+  mergedPaths: number;
+  /** Of merged lanes, and of one that is being made. */
+  mergedBytes: number;
+  mergedBudgetBytes: number;
   kvBytes: number;
   kvBudgetBytes: number;
   /** KV that rows left behind: part of the KV budget, not of `kvBytes`. */
@@ -176,6 +192,8 @@ export interface EngineLimits {
   bankRankBudget: number;
   /** Bytes of decoded adapters kept in host memory. */
   hostBudgetBytes: number;
+  /** Bytes of weights of merged lanes; left out, there are none. */
+  mergedBudgetBytes?: number;
   /** Threads of a session; 0 leaves it to the runtime. */
   threads: number;
 }
@@ -184,6 +202,8 @@ export type EngineCommand =
   | { type: 'configure'; limits: EngineLimits }
   | { type: 'load'; model: ModelSource }
   | { type: 'unload'; digest: string }
+  | { type: 'merge'; merge: MergeRequest }
+  | { type: 'unmerge'; pathDigest: string }
   | { type: 'submit'; request: GenerationRequest }
   | { type: 'cancel'; id: string }
   | { type: 'shutdown'; graceMs: number };
@@ -194,6 +214,12 @@ export type EngineEvent =
   /** `folder` and `reason` are for the log: they tell of this machine. */
   | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
   | { type: 'unloaded'; digest: string }
+  /** `seconds`: from when the merge began. */
+  | { type: 'merged'; pathDigest: string; bytes: number; seconds: number }
+  /** `reason` is for the log. */
+  | { type: 'mergeFailed'; pathDigest: string; error: ErrorShape; reason: string }
+  /** Its last row has ended, and its memory is free. */
+  | { type: 'unmerged'; pathDigest: string }
   | { type: 'outputs'; rows: RowOutput[] }
   | { type: 'stats'; stats: EngineStats }
   | { type: 'stopped' };

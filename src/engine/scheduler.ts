@@ -40,6 +40,8 @@ export interface AdapterPlaces {
 
 export interface SchedulerLimits {
   maxRows: number;
+  /** Rows in other batches that count towards `maxRows`. */
+  rowsElsewhere?: () => number;
   /** Prompt tokens of one step, at the most. */
   prefillChunkTokens: number;
   /** Rows of logits that one step may put out for scored prompts. */
@@ -185,6 +187,11 @@ export class Scheduler {
     return this.#pace.allowance(decodingRows, backlog);
   }
 
+  get #isFull(): boolean {
+    const { maxRows, rowsElsewhere } = this.#limits;
+    return this.#running.length + (rowsElsewhere?.() ?? 0) >= maxRows;
+  }
+
   /** The longest next chunk within what is left of the step. */
   #chunk(sequence: Sequence, left: { tokens: number; scored: number }): ScheduledRow {
     const chunk = row(sequence, Math.min(sequence.pending, left.tokens));
@@ -203,7 +210,7 @@ export class Scheduler {
         schedule.failed.push({ sequence, error });
         continue;
       }
-      if (this.#running.length >= this.#limits.maxRows || !hasTokens()) break;
+      if (this.#isFull || !hasTokens()) break;
       const place = this.#place(sequence);
       if (place === 'taken') {
         take(this.#waiting, sequence);

@@ -17,10 +17,19 @@ import { Admission } from './admission.js';
 import type { EngineClient, EngineState } from './engine-client.js';
 import { EngineProcess } from './engine-process.js';
 import { ModelLoads } from './model-loads.js';
-import type { EngineEvent, EngineLimits, EngineStats, GenerationRequest, ModelSource, RowOutput } from './protocol.js';
+import type {
+  EngineEvent,
+  EngineLimits,
+  EngineStats,
+  GenerationRequest,
+  MergeRequest,
+  ModelSource,
+  RowOutput,
+} from './protocol.js';
 import { Quarantine } from './quarantine.js';
 import { RestartBackoff } from './restart-backoff.js';
 import { RowStream } from './row-stream.js';
+import { type MergeState, WantedMerges } from './wanted-merges.js';
 
 /** Beside this file in the built service. */
 const PROCESS_FILE = fileURLToPath(new URL('./process.js', import.meta.url));
@@ -50,6 +59,7 @@ export class EngineSupervisor implements EngineClient {
   readonly #backoff = new RestartBackoff();
   readonly #quarantine = new Quarantine();
   readonly #models = new ModelLoads((model) => this.#process?.send({ type: 'load', model }));
+  readonly #merges = new WantedMerges((merge) => this.#process?.send({ type: 'merge', merge }));
   /** By base digest. */
   readonly #admissions = new Map<string, Admission>();
   readonly #inFlight = new Map<string, InFlight>();
@@ -99,11 +109,30 @@ export class EngineSupervisor implements EngineClient {
 
   async unload(digest: string): Promise<void> {
     this.#models.forget(digest);
+    this.#merges.dropAll(digest);
     if (this.#process === null) return;
     await new Promise<void>((resolve) => {
       this.#unloads.set(digest, [...(this.#unloads.get(digest) ?? []), resolve]);
       this.#process?.send({ type: 'unload', digest });
     });
+  }
+
+  merge(request: MergeRequest): void {
+    if (!this.#isStopping) this.#merges.want(request);
+  }
+
+  unmerge(pathDigest: string): void {
+    if (this.#merges.state(pathDigest) === null) return;
+    this.#merges.drop(pathDigest);
+    this.#process?.send({ type: 'unmerge', pathDigest });
+  }
+
+  mergeState(pathDigest: string): MergeState | null {
+    return this.#merges.state(pathDigest);
+  }
+
+  onMerge(listener: (pathDigest: string) => void): () => void {
+    return this.#merges.onChange(listener);
   }
 
   async *generate(request: GenerationRequest, signal: AbortSignal): AsyncGenerator<RowOutput, void, undefined> {
@@ -190,6 +219,7 @@ export class EngineSupervisor implements EngineClient {
     this.#process = child;
     child.send({ type: 'configure', limits: this.#limits });
     this.#models.processStarted();
+    this.#merges.processStarted();
   }
 
   #receive(event: EngineEvent): void {
@@ -211,6 +241,14 @@ export class EngineSupervisor implements EngineClient {
         this.#unloads.get(event.digest)?.forEach((resolve) => resolve());
         this.#unloads.delete(event.digest);
         return;
+      case 'merged':
+        this.#logger.info({ path: event.pathDigest, bytes: event.bytes, seconds: event.seconds }, 'path merged');
+        return this.#merges.ready(event.pathDigest, event.bytes, event.seconds);
+      case 'mergeFailed':
+        this.#logger.error({ path: event.pathDigest, reason: event.reason }, 'path could not be merged');
+        return this.#merges.failed(event.pathDigest, event.error);
+      case 'unmerged':
+        return this.#logger.info({ path: event.pathDigest }, 'path unmerged');
       case 'outputs':
         for (const row of event.rows) this.#deliver(row);
         return;
@@ -251,7 +289,9 @@ export class EngineSupervisor implements EngineClient {
     if (stopping) return;
     this.#state = 'restarting';
     this.#quarantine.died(rows.map(({ request }) => request.pathDigest));
-    this.#models.processDied(new EngineDiedError(how));
+    const error = new EngineDiedError(how);
+    this.#models.processDied(error);
+    this.#merges.processDied(error.toShape());
     const delayMs = this.#backoff.next(this.#readyAtMs === 0 ? 0 : Date.now() - this.#readyAtMs);
     this.#readyAtMs = 0;
     this.#logger.error({ how, requests: rows.length, restartInMs: delayMs }, 'engine process ended');
