@@ -3,11 +3,16 @@
  *
  * Inputs on the CPU are not copied, so what a tensor was made of must not change during a run; every output is a new
  * array. `run` blocks its thread until it is done, though it returns a promise.
+ *
+ * On a GPU (`webgpu`) a tensor may stay in the device's memory between runs. The garbage collector knows nothing of such
+ * a tensor: who gets one must dispose it. Its data must not be asked for, which ends the process; run a copy graph.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { SessionLoadError, SessionRunError } from '../errors.js';
 
-/** A tensor in CPU memory, as fed. */
+export type ExecutionDevice = 'cpu' | 'webgpu' | 'cuda';
+
+/** A tensor as fed, in CPU memory or in the device's. */
 export type InputTensor = Tensor;
 export type Feeds = Readonly<Record<string, InputTensor>>;
 
@@ -17,7 +22,21 @@ export interface OutputTensor {
   data: Float32Array;
 }
 
+/** Bytes that runs moved between the CPU's memory and the device's: counted up by each run. */
+export interface BusTraffic {
+  upBytes: number;
+  downBytes: number;
+}
+
 export interface SessionOptions {
+  /** 'cpu' where left out. */
+  device?: ExecutionDevice;
+  /** Where `runOnDevice` leaves its outputs is settled at load; such a session has no `run`. */
+  outputs?: 'host' | 'device';
+  /** Refuses a graph of which the device can't run every operator. */
+  wholeGraphOnDevice?: boolean;
+  /** Counts what is fed from and fetched into the CPU's memory. */
+  bus?: BusTraffic;
   /** Threads of the session's own pool; 0 leaves the number to the runtime. */
   threads?: number;
   /** 'disabled' runs the graph as it is written: for finding out what the optimizer did. */
@@ -63,14 +82,22 @@ export interface FileInMemory {
   data: Uint8Array;
 }
 
+const EXECUTION_PROVIDERS: Record<ExecutionDevice, string[]> = {
+  cpu: ['cpu'],
+  webgpu: ['webgpu'],
+  cuda: ['cuda', 'cpu'],
+};
+
 export class Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   readonly #session: InferenceSession;
   readonly #inputs: ReadonlySet<string>;
+  readonly #bus: BusTraffic | undefined;
 
-  private constructor(session: InferenceSession) {
+  private constructor(session: InferenceSession, bus: BusTraffic | undefined) {
     this.#session = session;
+    this.#bus = bus;
     this.inputNames = session.inputNames;
     this.outputNames = session.outputNames;
     this.#inputs = new Set(session.inputNames);
@@ -80,7 +107,7 @@ export class Session {
   static async load(model: string | GraphInFolder | GraphInMemory, options: SessionOptions = {}): Promise<Session> {
     const { threads = 0, graphOptimization = 'all', prepack = true, spinBetweenRuns = false } = options;
     const sessionOptions: InferenceSession.SessionOptions = {
-      executionProviders: ['cpu'],
+      executionProviders: EXECUTION_PROVIDERS[options.device ?? 'cpu'],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
       executionMode: 'sequential',
@@ -89,11 +116,13 @@ export class Session {
       graphOptimizationLevel: graphOptimization,
       ...(options.optimizedModelFile === undefined ? {} : { optimizedModelFilePath: options.optimizedModelFile }),
       logSeverityLevel: 3,
+      ...(options.outputs === 'device' ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
       ...(typeof model !== 'string' && 'files' in model ? { externalData: [...model.files] } : {}),
       extra: {
         session: {
           disable_prepacking: prepack ? '0' : '1',
           force_spinning_stop: spinBetweenRuns ? '0' : '1',
+          ...(options.wholeGraphOnDevice === true ? { disable_cpu_ep_fallback: '1' } : {}),
           ...(typeof model !== 'string' && 'folder' in model
             ? { model_external_initializers_file_folder_path: model.folder }
             : {}),
@@ -105,6 +134,7 @@ export class Session {
         typeof model === 'string'
           ? await InferenceSession.create(model, sessionOptions)
           : await InferenceSession.create(model.graph, sessionOptions),
+        options.bus,
       );
     } catch (error) {
       throw new SessionLoadError(nameOf(model), error);
@@ -113,20 +143,42 @@ export class Session {
 
   /**
    * Feeds must be exactly the inputs of the model. Every output that is asked for is copied out, so ask for what is
-   * needed.
+   * needed. `inPlace`: outputs that are written into tensors in the device's memory; these may be fed as well.
    */
-  async run(feeds: Feeds, outputs: readonly string[] = this.outputNames): Promise<Record<string, OutputTensor>> {
+  async run(
+    feeds: Feeds,
+    outputs: readonly string[] = this.outputNames,
+    inPlace: Feeds = {},
+  ): Promise<Record<string, OutputTensor>> {
+    const fetches = { ...inPlace, ...Object.fromEntries(outputs.map((name) => [name, null])) };
+    const results = await this.#run(feeds, fetches);
+    const copied: Record<string, OutputTensor> = {};
+    for (const [name, tensor] of Object.entries(results)) {
+      // A second handle on the tensor that was written into, which would keep its memory.
+      if (name in inPlace) tensor.dispose();
+      else copied[name] = { dims: tensor.dims, data: tensor.data as Float32Array };
+    }
+    if (this.#bus !== undefined) {
+      for (const { data } of Object.values(copied)) this.#bus.downBytes += data.byteLength;
+    }
+    return copied;
+  }
+
+  /** All outputs, in the device's memory: for sessions with `outputs: 'device'`. The caller disposes them. */
+  async runOnDevice(feeds: Feeds): Promise<Record<string, InputTensor>> {
+    const results = await this.#run(feeds, Object.fromEntries(this.outputNames.map((name) => [name, null])));
+    return Object.fromEntries(Object.entries(results));
+  }
+
+  async #run(feeds: Feeds, fetches: Record<string, InputTensor | null>): Promise<InferenceSession.ReturnType> {
     this.#check(feeds);
-    let results: InferenceSession.ReturnType;
+    if (this.#bus !== undefined) this.#bus.upBytes += bytesFromHost(feeds);
     try {
-      results = await this.#session.run(feeds, outputs);
+      return await this.#session.run(feeds, fetches);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       throw new SessionRunError(reason, describe(feeds), { cause: error });
     }
-    return Object.fromEntries(
-      Object.entries(results).map(([name, tensor]) => [name, { dims: tensor.dims, data: tensor.data as Float32Array }]),
-    );
   }
 
   #check(feeds: Feeds): void {
@@ -157,4 +209,12 @@ function list(names: readonly string[]): string {
 /** `position_ids int64 [2, 7]` */
 function describe(feeds: Feeds): string[] {
   return Object.entries(feeds).map(([name, { type, dims }]) => `${name} ${type} [${dims.join(', ')}]`);
+}
+
+function bytesFromHost(feeds: Feeds): number {
+  let bytes = 0;
+  for (const tensor of Object.values(feeds)) {
+    if (tensor.location === 'cpu' && tensor.type !== 'string') bytes += (tensor.data as Uint8Array).byteLength;
+  }
+  return bytes;
 }

@@ -67,9 +67,10 @@ export function encodeDecoderGraph(
 function embed(d: Decoder): Value {
   const g = d.graph;
   const { vocabSize, hiddenSize, tiedEmbeddings } = d.config;
-  const ids = Reshape(g, d.inputIds, g.int64s(-1));
   // A matrix that lm_head reads too is widened as a whole anyway; else only the rows that were gathered are.
   const isWidened = tiedEmbeddings && !d.weights.isQuantized('lm_head');
-  if (isWidened) return Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), ids);
-  return Cast(g, Gather(g, d.weights.stored(EMBEDDING, [vocabSize, hiddenSize]), ids), DataType.float32);
+  const perRow = isWidened
+    ? Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), d.inputIds)
+    : Cast(g, Gather(g, d.weights.stored(EMBEDDING, [vocabSize, hiddenSize]), d.inputIds), DataType.float32);
+  return Reshape(g, perRow, g.int64s(-1, hiddenSize));
 }

@@ -1,0 +1,61 @@
+/**
+ * A tensor in the GPU's memory, with an owner: whoever made it disposes it. The ledger knows what is alive, for budgets
+ * and for the test that nothing is left behind.
+ */
+import type { InputTensor } from '../ort.js';
+
+/** What lies in the GPU's memory. */
+export class GpuLedger {
+  #tensors = 0;
+  #bytes = 0;
+
+  get tensors(): number {
+    return this.#tensors;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Takes over a float32 tensor that a run left in the device's memory. */
+  adopt(tensor: InputTensor): GpuTensor {
+    const bytes = elements(tensor.dims) * Float32Array.BYTES_PER_ELEMENT;
+    this.#tensors++;
+    this.#bytes += bytes;
+    return new GpuTensor(tensor, bytes, () => {
+      this.#tensors--;
+      this.#bytes -= bytes;
+    });
+  }
+}
+
+export class GpuTensor {
+  readonly dims: readonly number[];
+  readonly bytes: number;
+  #tensor: InputTensor | null;
+  readonly #onDispose: () => void;
+
+  constructor(tensor: InputTensor, bytes: number, onDispose: () => void) {
+    this.dims = [...tensor.dims];
+    this.bytes = bytes;
+    this.#tensor = tensor;
+    this.#onDispose = onDispose;
+  }
+
+  /** To be fed, or written into. */
+  get tensor(): InputTensor {
+    if (this.#tensor === null) throw new Error(`a tensor of the GPU [${this.dims.join(', ')}] is used after its end`);
+    return this.#tensor;
+  }
+
+  /** Once. No run that uses it may be under way. */
+  dispose(): void {
+    this.tensor.dispose();
+    this.#tensor = null;
+    this.#onDispose();
+  }
+}
+
+function elements(dims: readonly number[]): number {
+  return dims.reduce((product, size) => product * size, 1);
+}
