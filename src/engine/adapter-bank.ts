@@ -5,7 +5,7 @@
  * runs. Without references an adapter stays (cold) until its rows are needed by another.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { linearModules, PROJECTIONS } from '../formats/checkpoint/modules.js';
+import { linearModules, type Projection, PROJECTIONS } from '../formats/checkpoint/modules.js';
 import type { ErrorShape } from '../errors.js';
 import { type AdapterCounts, noCounts } from './adapter-counts.js';
 import { loadFailure } from './adapter-loader.js';
@@ -156,10 +156,23 @@ export class AdapterBank implements ServedBank {
     this.#compactIfSparse();
   }
 
-  /** What a run of so many tokens is fed, a projection each. All the adapters must be acquired. */
-  feed(digests: ReadonlySet<string>, tokens: number, exact = false): RankFeed[] {
-    for (const digest of digests) this.#entry(digest);
-    return this.#rows.map((rows) => rows.feed(digests, tokens, exact));
+  /**
+   * What a run of so many tokens is fed for the shared ports, a projection each. All the adapters must be acquired.
+   * `lm_head` may be fed more of them, because it has no private port.
+   */
+  feed(digests: ReadonlySet<string>, tokens: number, exact = false, forHead = digests): RankFeed[] {
+    for (const digest of [...digests, ...forHead]) this.#entry(digest);
+    return this.#rows.map((rows) => rows.feed(rows.projection === 'lm_head' ? forHead : digests, tokens, exact));
+  }
+
+  /** By projection. */
+  ranksOf(digest: string): readonly number[] {
+    return this.#rows.map(({ layout }) => layout.span(digest)?.rank ?? 0);
+  }
+
+  /** An adapter's rows of one module. a: [rank, in], b: [rank, out] */
+  rowsOf(projection: Projection, layer: number, digest: string): ReturnType<RankRows['rowsOf']> {
+    return this.#rows.find((rows) => rows.projection === projection)?.rowsOf(layer, digest);
   }
 
   /** Lets go of the host cache, which other models share. */
@@ -168,7 +181,7 @@ export class AdapterBank implements ServedBank {
   }
 
   get #mayReadAhead(): boolean {
-    return this.#residency.count('loading') < MAX_READ_AHEAD && this.#host.heldBytes < this.#host.limitBytes;
+    return this.#residency.count('loading') < MAX_READ_AHEAD && this.#host.hasRoom;
   }
 
   async #load(use: AdapterUse): Promise<void> {

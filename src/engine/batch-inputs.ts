@@ -4,7 +4,7 @@ import { PROJECTIONS } from '../formats/checkpoint/modules.js';
 import { ATTENTION_BIAS, INPUT_IDS, LOGIT_POSITIONS, loraMask, MASKED, POSITION_IDS } from '../graph/ports.js';
 import { float32, type InputTensor, int64 } from './ort.js';
 import type { RankFeed } from './rank-rows.js';
-import type { RunnerRow } from './runner.js';
+import type { RankFeeds, RunnerRow } from './runner.js';
 
 export interface Batch {
   /** In the order of the logits. */
@@ -15,8 +15,7 @@ export interface Batch {
   tokens: number;
   /** S */
   capacity: number;
-  /** One for each of `PROJECTIONS`, or none where the graph has no LoRA ports. */
-  ranks: readonly RankFeed[];
+  ranks: RankFeeds;
 }
 
 export class BatchInputs {
@@ -29,7 +28,7 @@ export class BatchInputs {
   }
 
   build(batch: Batch, feeds: Record<string, InputTensor>): void {
-    const { rows, ordered, tokens, ranks } = batch;
+    const { rows, ordered, tokens } = batch;
     const ids = new BigInt64Array(ordered.length * tokens);
     const positions = new BigInt64Array(ordered.length * tokens);
     for (const [b, row] of ordered.entries()) {
@@ -43,19 +42,21 @@ export class BatchInputs {
     feeds[POSITION_IDS] = int64(positions, [ordered.length, tokens]);
     feeds[LOGIT_POSITIONS] = int64(BigInt64Array.from(wanted), [wanted.length]);
     feeds[ATTENTION_BIAS] = this.#attentionBias(batch);
+    this.#masks(batch, feeds);
+  }
+
+  #masks({ rows, ordered, tokens, ranks: { shared, slotted } }: Batch, feeds: Record<string, InputTensor>): void {
+    if (shared.length === 0) return;
+    const ofTokens = ordered.flatMap((row) =>
+      Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null)),
+    );
     for (const [i, projection] of PROJECTIONS.entries()) {
-      const feed = ranks[i];
-      if (feed === undefined) continue;
-      feeds[loraMask(projection)] =
-        projection === 'lm_head'
-          ? rankMask(
-              rows.flatMap((row) => row.logitsAt.map(() => row)),
-              feed,
-            )
-          : rankMask(
-              ordered.flatMap((row) => Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null))),
-              feed,
-            );
+      const feed = shared[i] as RankFeed;
+      if (projection !== 'lm_head') feeds[loraMask(projection)] = rankMask(ofTokens, feed, slotted);
+      else {
+        const wanted = rows.flatMap((row) => row.logitsAt.map(() => row));
+        feeds[loraMask(projection)] = rankMask(wanted, feed, NONE);
+      }
     }
   }
 
@@ -84,14 +85,23 @@ export class BatchInputs {
   }
 }
 
-/** The weight of each rank row for each token: [tokens, R]. A padding token (null) has none. */
-function rankMask(tokens: readonly (RunnerRow | null)[], { rows, spans }: RankFeed): InputTensor {
+const NONE: ReadonlySet<string> = new Set();
+
+/**
+ * The weight of each rank row for each token: [tokens, R]. A padding token (null) has none, nor has an adapter that is in
+ * private slots, though its rows may be fed along with others.
+ */
+function rankMask(
+  tokens: readonly (RunnerRow | null)[],
+  { rows, spans }: RankFeed,
+  slotted: ReadonlySet<string>,
+): InputTensor {
   const mask = new Float32Array(tokens.length * rows);
   if (rows === 0) return float32(mask, [tokens.length, 0]);
   for (const [n, row] of tokens.entries()) {
     for (const { digest, weight } of row?.adapters ?? []) {
       const span = spans.get(digest);
-      if (span === undefined) continue;
+      if (span === undefined || slotted.has(digest)) continue;
       const begin = n * rows + span.offset;
       // A revision may stand at two nodes of a path.
       for (let r = begin; r < begin + span.rank; r++) mask[r] = (mask[r] as number) + weight;

@@ -9,6 +9,7 @@ import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
 import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
+import { LoraPorts } from './lora-ports.js';
 import { CpuMergedModel } from './merged-model.js';
 import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { Session } from './ort.js';
@@ -44,6 +45,7 @@ export class LoadedModel implements ServedModel {
   readonly config: ModelConfig;
   readonly kv: KvCache;
   readonly bank: AdapterBank;
+  readonly ports: LoraPorts;
   /** Of the weights in memory, which are float32. */
   readonly bytes: number;
   readonly mergedBytes: number;
@@ -75,7 +77,8 @@ export class LoadedModel implements ServedModel {
       source: (use) => memory.loader.load(use, config),
     });
     this.#session = session;
-    this.#runner = new Runner(config, session, this.kv, this.bank);
+    this.ports = new LoraPorts(config, this.bank);
+    this.#runner = new Runner(config, session, this.kv, this.ports);
   }
 
   static async load(
@@ -85,7 +88,7 @@ export class LoadedModel implements ServedModel {
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
     const checkpoint = await readCheckpoint(source.folder);
-    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors);
+    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors, { lora: 'ports' });
     const session = await Session.load({ graph, folder: source.folder }, { threads: limits.threads });
     return new LoadedModel(source, checkpoint, session, limits, memory);
   }

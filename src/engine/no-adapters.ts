@@ -9,5 +9,5 @@ export const NO_ADAPTERS: AdapterPlaces & RankSource = {
   failure: () => null,
   acquire: () => true,
   release: () => undefined,
-  feed: () => [],
+  feed: () => ({ shared: [], slotted: new Set<string>(), slots: [] }),
 };

@@ -81,6 +81,20 @@ export class RankRows {
     return rank;
   }
 
+  /** An adapter's rows of one of the projection's modules, in the order of the layers. a: [rank, in], b: [rank, out] */
+  rowsOf(module: number, digest: string): { rank: number; a: Float32Array; b: Float32Array } | undefined {
+    const span = this.layout.span(digest);
+    const rows = this.#modules[module];
+    if (span === undefined || rows === undefined) return undefined;
+    const { inFeatures, outFeatures } = rows.module;
+    const end = span.offset + span.rank;
+    return {
+      rank: span.rank,
+      a: rows.a.subarray(span.offset * inFeatures, end * inFeatures),
+      b: rows.b.subarray(span.offset * outFeatures, end * outFeatures),
+    };
+  }
+
   /** Writes an adapter's rows at `offset`. Modules with less rank, or none, are zero in what is left. */
   write(adapter: FoldedAdapter, offset: number, rank: number): void {
     this.#reserve(offset + rank);

@@ -27,10 +27,31 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
-/** Where the runner gets the rank rows of its rows' adapters: the bank. */
-export interface RankSource {
+/** A run, as far as its adapters are concerned. */
+export interface RankRun {
+  /** In the order of the batch. */
+  rows: readonly RunnerRow[];
+  /** T */
+  tokens: number;
+  /** Of the KV cache; 0 where all rows start. */
+  capacity: number;
+  /** Nothing may be fed that isn't the rows' own. */
+  alone: boolean;
+}
+
+/** What the LoRA ports of a run are fed. */
+export interface RankFeeds {
   /** A projection each; none at all where the graph has no LoRA ports. */
-  feed(digests: ReadonlySet<string>, tokens: number, exact: boolean): readonly RankFeed[];
+  shared: readonly RankFeed[];
+  /** Digests that are in private slots, and so masked in the shared ports; not in lm_head's. */
+  slotted: ReadonlySet<string>;
+  /** Input name → tensor. */
+  slots: readonly (readonly [string, InputTensor])[];
+}
+
+/** Where the runner gets the rank rows of its rows' adapters. */
+export interface RankSource {
+  feed(run: RankRun): RankFeeds;
 }
 
 interface RowResult {
@@ -70,7 +91,7 @@ export class Runner {
     const results = await this.#runOnce(rows, false);
     const logits: Float32Array[] = [];
     for (const [i, row] of rows.entries()) {
-      // 0 × Inf is NaN: in the shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
+      // 0 × Inf is NaN: in a shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
       let result = results[i];
       if (result?.finite !== true) [result] = await this.#runOnce([row], true);
       if (result?.finite !== true) this.#markOverflowed(row.row);
@@ -89,10 +110,10 @@ export class Runner {
   async #runOnce(rows: readonly RunnerRow[], alone: boolean): Promise<RowResult[]> {
     const { ordered, past, capacity } = this.#place(rows);
     const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
-    const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
-    const ranks = this.#ranks.feed(digests, rows.length * tokens, alone);
+    const ranks = this.#ranks.feed({ rows: ordered, tokens, capacity, alone });
     const feeds = Object.fromEntries<InputTensor>(past);
-    for (const { tensors } of ranks) for (const [name, tensor] of tensors) feeds[name] = tensor;
+    for (const { tensors } of ranks.shared) for (const [name, tensor] of tensors) feeds[name] = tensor;
+    for (const [name, tensor] of ranks.slots) feeds[name] = tensor;
     this.#inputs.build({ rows, ordered, tokens, capacity, ranks }, feeds);
 
     const outputs = await this.#session.run(feeds, [LOGITS, NEW_K, NEW_V]);

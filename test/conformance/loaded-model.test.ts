@@ -6,6 +6,7 @@ import { Session } from '../../src/engine/ort.js';
 import { DrivenRow, LIMITS } from './support/driven-row.js';
 import { CASES, type Expectation, expectations, GoldenCase } from './support/golden.js';
 import { sameGreedyTokens } from './support/greedy.js';
+import { PORT_FORMS } from './support/port-forms.js';
 import { largestDifference } from './support/largest-difference.js';
 import { runWhole } from './support/whole-prompt.js';
 
@@ -36,7 +37,8 @@ describe.each(CASES)('%s', (name) => {
     expect(largestDifference(logits, golden.logits(expectation))).toBeLessThanOrEqual(GOLDEN_TOLERANCE);
   });
 
-  test('all paths in one batch that rows join and leave', async () => {
+  test.each(PORT_FORMS)('all paths in one batch that rows join and leave: %s', async (_, planner) => {
+    model.ports.planner = planner;
     const waiting = [...golden.expectations];
     const running: { row: DrivenRow; expectation: Expectation }[] = [];
     let widest = 0;
@@ -93,7 +95,8 @@ describe.each(CASES)('%s', (name) => {
     await session.release();
   });
 
-  test('any mix of rows and paths equals each row alone', async () => {
+  test.each(PORT_FORMS)('any mix of rows and paths equals each row alone: %s', async (_, planner) => {
+    model.ports.planner = planner;
     const { config } = golden.checkpoint;
     const paths = golden.expectations.map(({ steps }) => steps);
     const anyRow = fc.record({
@@ -130,7 +133,7 @@ describe.each(CASES)('%s', (name) => {
           expect(sameGreedyTokens(row.logits, alone, config.vocabSize)).toBe(true);
         }
       }),
-      { numRuns: 6 },
+      { numRuns: 4 },
     );
   });
 });

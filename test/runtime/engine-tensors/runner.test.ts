@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { foldedAdapter } from '../../../src/engine/folded-adapter.js';
 import type { LoadedModel } from '../../../src/engine/loaded-model.js';
 import { largestDifference } from '../../conformance/support/largest-difference.js';
+import { PORT_FORMS } from '../../conformance/support/port-forms.js';
 import { alone, Row } from './support/conversation.js';
 import { dense, everyLinear, random, TinyModel, use, VOCAB } from './support/tiny-model.js';
 
@@ -93,102 +94,117 @@ describe('runner', () => {
       expect(largestDifference(last!, whole.subarray(39 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
     }));
 
-  test('rows that join, leave and take different paths compute what each does alone', async () => {
-    const path = fc.array(
-      fc.record({ adapter: fc.integer({ min: 0, max: 4 }), weight: fc.constantFrom(1, 0.5, -1.25, 2) }),
-      { maxLength: 3 },
-    );
-    const member = fc.record({ path, length: fc.integer({ min: 2, max: 90 }), joins: fc.integer({ min: 0, max: 4 }) });
-    await withModel((model) =>
-      fc.assert(
-        fc.asyncProperty(
-          fc.array(member, { minLength: 1, maxLength: 6 }),
-          fc.infiniteStream(fc.nat()),
-          async (members, picks) => {
-            const pick = (below: number): number => picks.next().value! % below;
-            const rows: { row: Row; prompt: number[]; expected: Float32Array }[] = [];
-            const waiting = [...members.entries()];
-            for (let step = 0; waiting.length > 0 || rows.length > 0; step++) {
-              while (waiting.length > 0 && (waiting[0]![1].joins <= step || rows.length === 0)) {
-                const [i, { path, length }] = waiting.shift()!;
-                const uses = path.map(({ adapter, weight }) => use(adapters()[adapter]!, weight));
-                const prompt = tokens(length, length);
-                const expected = await alone(model, uses, prompt);
-                rows.push({ row: new Row(model, `row-${i}`, uses, 1), prompt, expected });
-              }
-              // Those of one capacity run together, some of them at least, in any order.
-              const capacity = model.kv.capacity(rows[pick(rows.length)]!.row.id);
-              const chosen = rows
-                .filter(({ row }) => model.kv.capacity(row.id) === capacity)
-                .filter((_, i) => i === 0 || pick(3) > 0);
-              if (pick(2) === 0) chosen.reverse();
-              const fits = chosen.map(({ row, prompt }) => Math.min(capacity - row.length, prompt.length - row.length));
-              const stuck = chosen.filter((_, i) => fits[i] === 0);
-              for (const { row } of stuck) model.kv.grow(row.id, row.length + 1);
-              const moving = chosen.filter((_, i) => fits[i]! > 0);
-              const begins = moving.map(({ row }) => row.length);
-              const runs = moving.map(({ row, prompt }) =>
-                row.feed(
-                  prompt.slice(row.length, row.length + 1 + pick(Math.min(capacity, prompt.length) - row.length)),
-                ),
-              );
-              const logits = await model.run(runs);
-              for (const [i, { expected, row }] of moving.entries()) {
-                const part = expected.subarray(begins[i]! * VOCAB, row.length * VOCAB);
-                expect(largestDifference(logits[i]!, part)).toBeLessThanOrEqual(TOLERANCE);
-              }
-              for (const { row, prompt } of moving) {
-                if (row.length < prompt.length) continue;
-                row.close();
-                rows.splice(
-                  rows.findIndex((each) => each.row === row),
-                  1,
+  test.each(PORT_FORMS)(
+    'rows of different paths that join and leave compute what each does alone: %s',
+    async (_, planner) => {
+      const path = fc.array(
+        fc.record({ adapter: fc.integer({ min: 0, max: 4 }), weight: fc.constantFrom(1, 0.5, -1.25, 2) }),
+        { maxLength: 3 },
+      );
+      const member = fc.record({
+        path,
+        length: fc.integer({ min: 2, max: 90 }),
+        joins: fc.integer({ min: 0, max: 4 }),
+      });
+      await withModel((model) => {
+        model.ports.planner = planner;
+        return fc.assert(
+          fc.asyncProperty(
+            fc.array(member, { minLength: 1, maxLength: 6 }),
+            fc.infiniteStream(fc.nat()),
+            async (members, picks) => {
+              const pick = (below: number): number => picks.next().value! % below;
+              const rows: { row: Row; prompt: number[]; expected: Float32Array }[] = [];
+              const waiting = [...members.entries()];
+              for (let step = 0; waiting.length > 0 || rows.length > 0; step++) {
+                while (waiting.length > 0 && (waiting[0]![1].joins <= step || rows.length === 0)) {
+                  const [i, { path, length }] = waiting.shift()!;
+                  const uses = path.map(({ adapter, weight }) => use(adapters()[adapter]!, weight));
+                  const prompt = tokens(length, length);
+                  const expected = await alone(model, uses, prompt);
+                  rows.push({ row: new Row(model, `row-${i}`, uses, 1), prompt, expected });
+                }
+                // Those of one capacity run together, some of them at least, in any order.
+                const capacity = model.kv.capacity(rows[pick(rows.length)]!.row.id);
+                const chosen = rows
+                  .filter(({ row }) => model.kv.capacity(row.id) === capacity)
+                  .filter((_, i) => i === 0 || pick(3) > 0);
+                if (pick(2) === 0) chosen.reverse();
+                const fits = chosen.map(({ row, prompt }) =>
+                  Math.min(capacity - row.length, prompt.length - row.length),
                 );
+                const stuck = chosen.filter((_, i) => fits[i] === 0);
+                for (const { row } of stuck) model.kv.grow(row.id, row.length + 1);
+                const moving = chosen.filter((_, i) => fits[i]! > 0);
+                const begins = moving.map(({ row }) => row.length);
+                const runs = moving.map(({ row, prompt }) =>
+                  row.feed(
+                    prompt.slice(row.length, row.length + 1 + pick(Math.min(capacity, prompt.length) - row.length)),
+                  ),
+                );
+                const logits = await model.run(runs);
+                for (const [i, { expected, row }] of moving.entries()) {
+                  const part = expected.subarray(begins[i]! * VOCAB, row.length * VOCAB);
+                  expect(largestDifference(logits[i]!, part)).toBeLessThanOrEqual(TOLERANCE);
+                }
+                for (const { row, prompt } of moving) {
+                  if (row.length < prompt.length) continue;
+                  row.close();
+                  rows.splice(
+                    rows.findIndex((each) => each.row === row),
+                    1,
+                  );
+                }
               }
-            }
-            expect(model.kv.usedBytes).toBe(0);
-            expect(model.bank.usedRanks).toBe(0);
-          },
-        ),
-        { numRuns: 15 },
-      ),
-    );
-  }, 60_000);
+              expect(model.kv.usedBytes).toBe(0);
+              expect(model.bank.usedRanks).toBe(0);
+            },
+          ),
+          { numRuns: 10 },
+        );
+      });
+    },
+    60_000,
+  );
 
-  test('an adapter that overflows harms only its own rows, and nothing that comes after them', async () => {
-    // Import refuses values like these. What is checked is that the engine would hold even so.
-    const evil = tiny.adapter('evil', everyLinear(2), 8);
-    for (const { a, b } of evil.deltas.values()) {
-      a.fill(3e38);
-      b.fill(3e38);
-    }
-    const good = adapters()[0]!;
-    const model = await tiny.load({}, [evil, good]);
-    const prompt = tokens(12, 6);
-    const expected = await alone(model, [use(good)], prompt);
-    const bare = await alone(model, [], prompt);
-    const culprit = new Row(model, 'culprit', [use(evil)], 20);
-    const rows = [new Row(model, 'good', [use(good)], 20), culprit, new Row(model, 'bare', [], 20)];
+  test.each(PORT_FORMS)(
+    'an adapter that overflows harms only its own rows, and nothing after them: %s',
+    async (_, planner) => {
+      // Import refuses values like these. What is checked is that the engine would hold even so.
+      const evil = tiny.adapter('evil', everyLinear(2), 8);
+      for (const { a, b } of evil.deltas.values()) {
+        a.fill(3e38);
+        b.fill(3e38);
+      }
+      const good = adapters()[0]!;
+      const model = await tiny.load({}, [evil, good]);
+      model.ports.planner = planner;
+      const prompt = tokens(12, 6);
+      const expected = await alone(model, [use(good)], prompt);
+      const bare = await alone(model, [], prompt);
+      const culprit = new Row(model, 'culprit', [use(evil)], 20);
+      const rows = [new Row(model, 'good', [use(good)], 20), culprit, new Row(model, 'bare', [], 20)];
 
-    // Part of the prompt, of which the culprit wants no logits that could show what happened.
-    const [first, , third] = await model.run(
-      rows.map((row) => row.feed(prompt.slice(0, 8), row === culprit ? 'none' : 'all')),
-    );
-    expect(largestDifference(first!, expected.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-    expect(largestDifference(third!, bare.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-    const [good2, culprit2, bare2] = await model.run(rows.map((row) => row.feed(prompt.slice(8))));
-    expect(largestDifference(good2!, expected.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-    expect(largestDifference(bare2!, bare.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-    expect(culprit2!.every(Number.isNaN)).toBe(true);
+      // Part of the prompt, of which the culprit wants no logits that could show what happened.
+      const [first, , third] = await model.run(
+        rows.map((row) => row.feed(prompt.slice(0, 8), row === culprit ? 'none' : 'all')),
+      );
+      expect(largestDifference(first!, expected.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
+      expect(largestDifference(third!, bare.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
+      const [good2, culprit2, bare2] = await model.run(rows.map((row) => row.feed(prompt.slice(8))));
+      expect(largestDifference(good2!, expected.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
+      expect(largestDifference(bare2!, bare.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
+      expect(culprit2!.every(Number.isNaN)).toBe(true);
 
-    // The next row in its place starts clean.
-    culprit.close();
-    const next = new Row(model, 'next', [], 20);
-    await model.run([next.feed(prompt.slice(0, 4))]);
-    const [after] = await model.run([next.feed(prompt.slice(4))]);
-    expect(largestDifference(after!, bare.subarray(4 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-    await model.release();
-  });
+      // The next row in its place starts clean.
+      culprit.close();
+      const next = new Row(model, 'next', [], 20);
+      await model.run([next.feed(prompt.slice(0, 4))]);
+      const [after] = await model.run([next.feed(prompt.slice(4))]);
+      expect(largestDifference(after!, bare.subarray(4 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
+      await model.release();
+    },
+  );
 
   test('modules of one projection may have different ranks', () =>
     withModel(async (model) => {

@@ -1,0 +1,128 @@
+/**
+ * What the LoRA ports of a run are fed: the bank's rank rows for the shared ones, slots for the private ones. How a
+ * batch's nodes are split between them is planned when the batch changes, not at every step.
+ *
+ * Each KV capacity has slots of its own, since its rows run together again and again; prompts have theirs.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import { linearModules, PROJECTIONS } from '../formats/checkpoint/modules.js';
+import type { AdapterBank } from './adapter-bank.js';
+import { PORT_COSTS } from './port-costs.js';
+import { planByCost, type PlanBatch, type PortPlan, type PortPlanner, EVERYTHING_SHARED } from './port-plan.js';
+import type { AdapterUse } from './protocol.js';
+import type { RankFeeds, RankRun, RankSource } from './runner.js';
+import { Slots, type SlotTensors } from './slots.js';
+
+/** Steps that a row which decodes is expected to stay in its slot. */
+const DECODING_LIFETIME = 32;
+/** Runs after which slots that were not fed are let go. */
+const MAX_REST = 64;
+/** Of slots for prompts: no capacity. */
+const PROMPTS = -1;
+
+interface SlotSet {
+  slots: Slots;
+  lastRun: number;
+  /** The batch that `plan` is for. */
+  key: string;
+  plan: PortPlan;
+}
+
+export class LoraPorts implements RankSource {
+  /** Benchmarks and tests put another in its place. */
+  planner: PortPlanner = planByCost(PORT_COSTS);
+  readonly #config: ModelConfig;
+  readonly #bank: AdapterBank;
+  readonly #widths: readonly number[];
+  readonly #slotBudget: number;
+  readonly #sets = new Map<number, SlotSet>();
+  /** Empty slots, by number of rows. */
+  readonly #empty = new Map<number, SlotTensors>();
+  readonly #paths = new WeakMap<readonly AdapterUse[], number>();
+  #pathCount = 0;
+  #runs = 0;
+
+  constructor(config: ModelConfig, bank: AdapterBank) {
+    this.#config = config;
+    this.#bank = bank;
+    const modules = linearModules(config);
+    this.#widths = PROJECTIONS.map((projection) =>
+      modules
+        .filter((module) => module.projection === projection && projection !== 'lm_head')
+        .reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0),
+    );
+    // As many rank rows in slots, at most, as the bank may hold.
+    this.#slotBudget = bank.rankBudget * this.#widths.reduce((sum, width) => sum + width, 0);
+  }
+
+  /** Of the slots. */
+  get bytes(): number {
+    return [...this.#sets.values()].reduce((sum, { slots }) => sum + slots.bytes, 0);
+  }
+
+  feed({ rows, tokens, capacity, alone }: RankRun): RankFeeds {
+    this.#runs++;
+    const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
+    const set = alone || digests.size === 0 ? undefined : this.#setOf(rows, tokens, capacity);
+    const plan = set?.plan ?? EVERYTHING_SHARED;
+    const shared = new Set([...digests].filter((digest) => !plan.has(digest)));
+    return {
+      shared: this.#bank.feed(shared, rows.length * tokens, alone, digests),
+      slotted: plan,
+      slots:
+        set === undefined || plan.size === 0
+          ? this.#emptySlots(rows.length)
+          : set.slots.feed(
+              rows.map(({ adapters }) => adapters.filter(({ digest }) => plan.has(digest))),
+              this.#bank,
+            ),
+    };
+  }
+
+  #setOf(rows: RankRun['rows'], tokens: number, capacity: number): SlotSet {
+    const name = tokens === 1 ? capacity : PROMPTS;
+    const set = this.#sets.get(name) ?? {
+      slots: new Slots(this.#config),
+      lastRun: 0,
+      key: '',
+      plan: EVERYTHING_SHARED,
+    };
+    this.#sets.set(name, set);
+    set.lastRun = this.#runs;
+    const key = `${tokens} ${rows.map(({ adapters }) => this.#pathNumber(adapters)).join()}`;
+    if (set.key === key) return set;
+    let others = 0;
+    for (const [other, { slots, lastRun }] of this.#sets) {
+      if (lastRun < this.#runs - MAX_REST) this.#sets.delete(other);
+      else if (other !== name) others += slots.bytes;
+    }
+    const batch: PlanBatch = {
+      rows: rows.map(({ adapters }) => adapters.map(({ digest }) => digest)),
+      tokens,
+      ranksOf: (digest) => this.#bank.ranksOf(digest),
+      widths: this.#widths,
+      layers: this.#config.layers,
+      slotBudget: this.#slotBudget - others / Float32Array.BYTES_PER_ELEMENT,
+      lifetime: tokens === 1 ? DECODING_LIFETIME : 1,
+    };
+    set.plan = this.planner(batch);
+    set.key = key;
+    return set;
+  }
+
+  /** The same for the same array, which a row keeps while its path doesn't change. */
+  #pathNumber(adapters: readonly AdapterUse[]): number {
+    const number = this.#paths.get(adapters) ?? this.#pathCount++;
+    this.#paths.set(adapters, number);
+    return number;
+  }
+
+  #emptySlots(rows: number): SlotTensors {
+    const known = this.#empty.get(rows);
+    if (known !== undefined) return known;
+    const nothing = Array.from({ length: rows }, () => []);
+    const tensors = new Slots(this.#config).feed(nothing, this.#bank);
+    this.#empty.set(rows, tensors);
+    return tensors;
+  }
+}
