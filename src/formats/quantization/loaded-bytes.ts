@@ -8,10 +8,9 @@ export function loadedWeightBytes(config: ModelConfig, quantization: Quantizatio
   const tensors = expectedTensors(config);
   let bytes = 0;
   if (quantization !== null) {
-    const scheme = schemeOf(quantization);
-    for (const { name, outFeatures, inFeatures } of linearModules(config)) {
+    for (const { name, projection, outFeatures, inFeatures } of linearModules(config)) {
       tensors.delete(`${name}.weight`);
-      bytes += quantizedBytes(outFeatures, inFeatures, scheme);
+      bytes += quantizedBytes(outFeatures, inFeatures, schemeOf(quantization, projection));
     }
   }
   for (const shape of tensors.values()) bytes += shape.reduce((product, size) => product * size, 4);

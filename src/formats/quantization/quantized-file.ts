@@ -19,11 +19,10 @@ export const QUANTIZATION_KEY = 'quantization';
 
 /** Every tensor of the file, in its order: the scales first, so that all are aligned. */
 export function quantizedTensors(config: ModelConfig, quantization: Quantization): TensorShape[] {
-  const scheme = schemeOf(quantization);
-  const modules = linearModules(config).map(({ name, inFeatures, outFeatures }) => ({
+  const modules = linearModules(config).map(({ name, projection, inFeatures, outFeatures }) => ({
     name,
     outFeatures,
-    ...sizesOf(inFeatures, scheme),
+    ...sizesOf(inFeatures, schemeOf(quantization, projection)),
   }));
   const scales = modules.map(({ name, outFeatures, blocks }): TensorShape => {
     return { name: scalesName(name), dtype: 'F32', shape: [outFeatures, blocks] };
@@ -34,5 +33,5 @@ export function quantizedTensors(config: ModelConfig, quantization: Quantization
   const zeroPoints = modules.map(({ name, outFeatures, zeroPointBytes }): TensorShape => {
     return { name: zeroPointsName(name), dtype: 'U8', shape: [outFeatures, zeroPointBytes] };
   });
-  return [...scales, ...packed, ...(scheme.zeroPoints ? zeroPoints : [])];
+  return [...scales, ...packed, ...zeroPoints.filter(({ shape }) => shape[1] !== 0)];
 }

@@ -4,6 +4,8 @@
  * Asymmetric: for (q − zero point) · scale, with a zero point for each block, so that the block's whole range is used.
  */
 
+import type { Projection } from '../checkpoint/modules.js';
+
 /** Changes with the bytes that a weight becomes. */
 export const QUANTIZER_VERSION = 1;
 
@@ -14,7 +16,7 @@ export const QUANTIZATIONS = ['int8_symmetric', 'int8_asymmetric', 'int4_symmetr
 export type Quantization = (typeof QUANTIZATIONS)[number];
 
 /** The form that is meant by the bits alone: the one with the lower perplexity (examples/storyteller/README.md). */
-const SHORT = { int8: 'int8_symmetric', int4: 'int4_asymmetric' } as const satisfies Record<string, Quantization>;
+const SHORT = { int8: 'int8_symmetric', int4: 'int4_symmetric' } as const satisfies Record<string, Quantization>;
 
 /** What an import may be asked for. */
 export const QUANTIZATION_NAMES = ['int8', 'int4', ...QUANTIZATIONS] as const;
@@ -34,8 +36,13 @@ export interface Scheme {
   zeroPoints: boolean;
 }
 
-export function schemeOf(quantization: Quantization): Scheme {
-  return { bits: quantization.startsWith('int8') ? 8 : 4, zeroPoints: quantization.endsWith('_asymmetric') };
+/**
+ * lm_head has 8 bits in any case: its rounding errors reach the logits as they are, and in 4 bits it alone would cost as
+ * much perplexity as all other linears together.
+ */
+export function schemeOf(quantization: Quantization, projection: Projection): Scheme {
+  const bits = quantization.startsWith('int8') || projection === 'lm_head' ? 8 : 4;
+  return { bits, zeroPoints: quantization.endsWith('_asymmetric') };
 }
 
 /** Sizes of a quantised weight [out, in]. */

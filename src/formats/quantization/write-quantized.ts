@@ -84,9 +84,10 @@ interface Streams {
   onBytes?: (bytes: number) => void;
 }
 
-async function quantizeModule({ name, outFeatures, inFeatures }: LinearModule, streams: Streams): Promise<void> {
+async function quantizeModule(module: LinearModule, streams: Streams): Promise<void> {
+  const { name, outFeatures, inFeatures } = module;
   const { source, tensor, elementBytes, target, begins, quantization, onBytes } = streams;
-  const scheme = schemeOf(quantization);
+  const scheme = schemeOf(quantization, module.projection);
   const written = { packed: 0, scales: 0, zeroPoints: 0 };
   const append = async (part: keyof typeof written, bytes: Uint8Array, tensorName: string): Promise<void> => {
     if (bytes.length === 0) return;

@@ -29,7 +29,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe.each(QUANTIZATIONS)('%s', (quantization) => {
-  const scheme = schemeOf(quantization);
+  const scheme = schemeOf(quantization, 'q_proj');
 
   test.each(SHAPES)('[%d, %d], one row and several', async (outFeatures, inFeatures) => {
     const dense = random(outFeatures * inFeatures, 7, 0.5).map((value) => value + 0.1);

@@ -15,7 +15,7 @@ const SHAPES: [number, number][] = [1, 31, 32, 33, 64, 65, 96].flatMap((inFeatur
 ]);
 
 describe.each(QUANTIZATIONS)('%s', (quantization) => {
-  const scheme = schemeOf(quantization);
+  const scheme = schemeOf(quantization, 'q_proj');
   const steps = 2 ** scheme.bits - 1;
 
   test.each(SHAPES)('[%d, %d]: every weight is within a step of what it was', (outFeatures, inFeatures) => {
@@ -98,8 +98,9 @@ test('a symmetric block uses the most negative number for what is largest', () =
 
 test('bits alone name the form with the lower perplexity', () => {
   expect(QUANTIZATIONS).toContain(quantizationOf('int8'));
-  expect(schemeOf(quantizationOf('int8')).bits).toBe(8);
-  expect(schemeOf(quantizationOf('int4')).bits).toBe(4);
+  expect(schemeOf(quantizationOf('int8'), 'q_proj').bits).toBe(8);
+  expect(schemeOf(quantizationOf('int4'), 'q_proj').bits).toBe(4);
+  expect(schemeOf(quantizationOf('int4'), 'lm_head').bits).toBe(8);
   expect(quantizationOf('int4_symmetric')).toBe('int4_symmetric');
 });
 
