@@ -3,14 +3,15 @@ import { Injectable } from '@nestjs/common';
 import { join } from 'node:path';
 import { Database, type Transaction } from '../database/database.js';
 import { AdapterTree } from '../tree/adapter-tree.js';
+import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import { ChangeFeed } from './change-feed.js';
 import { toAliasRecord, toRedirectRecord } from './changed-rows.js';
 import { ModelFolders } from './model-folders.js';
-import { toNodeRecord, toRegisteredModel, toRevisionRecord } from './records-of-rows.js';
 import { nodesAfter, revisionsAfter } from './mirror-rows.js';
+import { toRegisteredModel } from './records-of-rows.js';
 import { TreeMirror } from './tree-mirror.js';
 
-const PAGE = 5_000;
+const PAGE = 4_000;
 
 @Injectable()
 export class MirrorLoader {
@@ -37,25 +38,25 @@ export class MirrorLoader {
     const rootNodes = await reader.node.findMany({ where: { parentId: null }, select: { id: true, modelId: true } });
     const roots = new Map(rootNodes.map(({ id, modelId }) => [modelId, id]));
     const models = await collect(
-      (slice) => reader.model.findMany(orderedById(slice)),
+      (last: { id: string } | null) => reader.model.findMany(orderedById(last)),
       // A model is always written together with its root.
       (row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(this.#folders.root, row.digest)),
     );
     load.models(models);
     await eachPage(
-      ({ after, take }) => nodesAfter(reader, after, take),
-      (rows) => load.nodes(rows.map(toNodeRecord)),
+      (last: NodeRecord | null) => nodesAfter(reader, last, PAGE),
+      (rows) => load.nodes(rows),
     );
     await eachPage(
-      ({ after, take }) => revisionsAfter(reader, after, take),
-      (rows) => load.revisions(rows.map(toRevisionRecord)),
+      (last: RevisionRecord | null) => revisionsAfter(reader, last, PAGE),
+      (rows) => load.revisions(rows),
     );
     const aliases = await collect(
-      (slice) => reader.alias.findMany(orderedById(slice)),
+      (last: { id: string } | null) => reader.alias.findMany(orderedById(last)),
       (row) => ({ nodeId: row.nodeId, ...toAliasRecord(row) }),
     );
     const redirects = await collect(
-      (slice) => reader.redirect.findMany(orderedById(slice)),
+      (last: { id: string } | null) => reader.redirect.findMany(orderedById(last)),
       (row) => ({ parentId: row.parentId, ...toRedirectRecord(row) }),
     );
     this.#mirror.replace(load.finish({ aliases, redirects }), models);
@@ -63,35 +64,23 @@ export class MirrorLoader {
   }
 }
 
-interface Slice {
-  /** Id of the last row before it; empty at the start. */
-  after: string;
-  take: number;
+function orderedById(last: { id: string } | null) {
+  return { where: { id: { gt: last?.id ?? '' } }, orderBy: { id: 'asc' }, take: PAGE } as const;
 }
 
-function orderedById({ after, take }: Slice) {
-  return { where: { id: { gt: after } }, orderBy: { id: 'asc' }, take } as const;
-}
-
-async function collect<Row extends { id: string }, T>(
-  find: (slice: Slice) => Promise<Row[]>,
-  map: (row: Row) => T,
-): Promise<T[]> {
+async function collect<Row, T>(find: (last: Row | null) => Promise<Row[]>, map: (row: Row) => T): Promise<T[]> {
   const all: T[] = [];
   await eachPage(find, (rows) => all.push(...rows.map(map)));
   return all;
 }
 
 /** The next page is asked for while one is taken in: the database and this process work at the same time. */
-async function eachPage<Row extends { id: string }>(
-  find: (slice: Slice) => Promise<Row[]>,
-  take: (rows: Row[]) => void,
-): Promise<void> {
-  let next: Promise<Row[]> | null = find({ after: '', take: PAGE });
+async function eachPage<Row>(find: (last: Row | null) => Promise<Row[]>, take: (rows: Row[]) => void): Promise<void> {
+  let next: Promise<Row[]> | null = find(null);
   while (next) {
     const rows: Row[] = await next;
     const last = rows.at(-1);
-    next = last && rows.length === PAGE ? find({ after: last.id, take: PAGE }) : null;
+    next = last && rows.length === PAGE ? find(last) : null;
     take(rows);
   }
 }

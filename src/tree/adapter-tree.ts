@@ -8,7 +8,6 @@
  * Rows come with a string of their own for every id. What is kept here shares the strings of what it points to, which
  * saves a large tree a fifth of its memory.
  */
-import { DirectedGraph } from 'graphology';
 import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
 import { ChildIndex } from './child-index.js';
 import { nearestPaths } from './nearest.js';
@@ -20,6 +19,8 @@ import { childOrRedirect } from './redirects.js';
 import { checkPlace, isWithin } from './shape.js';
 import { StaleNodes } from './stale-nodes.js';
 import { staleness, type Staleness } from './staleness.js';
+import { requireTrees } from './rings.js';
+import { TreeGraph } from './tree-graph.js';
 import { pathOf, StoredNode, type TreeNode, type TreeView } from './tree-node.js';
 
 export interface TreeRecords {
@@ -44,7 +45,7 @@ export interface TreeLoad {
 const NO_ATTRIBUTES = Object.freeze({});
 
 export class AdapterTree implements TreeView {
-  readonly #graph = new DirectedGraph<StoredNode>({ allowSelfLoops: false });
+  readonly #graph = new TreeGraph();
   readonly #childrenByName = new ChildIndex();
   readonly #modelsByName = new Map<string, ModelRecord>();
   readonly #modelsById = new Map<string, ModelRecord>();
@@ -68,34 +69,50 @@ export class AdapterTree implements TreeView {
     const tree = new AdapterTree();
     tree.#loading = true;
     const nodes: StoredNode[] = [];
-    const parentIds: (string | null)[] = [];
+    /** Those that came before their parents. */
+    const orphans: [StoredNode, string][] = [];
     const connect = (): void => {
-      for (const [i, node] of nodes.entries()) tree.#connect(node, parentIds[i] ?? null);
-      nodes.length = parentIds.length = 0;
+      for (const [node, parentId] of orphans.splice(0)) tree.#connect(node, parentId);
     };
+    let parent: StoredNode | undefined;
+    let at = 0;
     return {
       models: (records) => {
         for (const model of records) tree.setModel(model);
       },
       nodes: (records) => {
         for (const record of records) {
-          nodes.push(tree.#add(record));
-          parentIds.push(record.parentId);
+          const node = tree.#add(record);
+          nodes.push(node);
+          const { parentId } = record;
+          if (parentId === null) continue;
+          // Every look-up in a map of a million waits for memory; often the last one will do.
+          if (parent?.id !== parentId) parent = tree.#node(parentId);
+          if (parent) tree.#connectTo(node, parent);
+          else orphans.push([node, parentId]);
         }
       },
       revisions: (records) => {
         connect();
-        for (const revision of records) tree.setRevision(revision);
+        for (const revision of records) {
+          // By node, in the order of the nodes, they are found without a look-up.
+          if (nodes[at]?.id !== revision.nodeId && nodes[++at]?.id !== revision.nodeId) {
+            at = tree.#node(revision.nodeId)?.handle ?? nodes.length;
+          }
+          const node = nodes[at];
+          if (!node) throw new NodeNotFoundError(revision.nodeId);
+          tree.#loadRevision(revision, node);
+        }
       },
       finish: ({ aliases = [], redirects = [] }) => {
         connect();
-        tree.#requireTrees();
+        requireTrees(nodes);
         for (const { nodeId, ...alias } of aliases) tree.setAliases(nodeId, [...tree.aliases(nodeId), alias]);
         for (const { parentId, ...redirect } of redirects) {
           tree.setRedirects(parentId, [...tree.redirects(parentId), redirect]);
         }
         tree.#loading = false;
-        tree.#graph.forEachNode((_id, node) => tree.#stale.update(node));
+        for (const node of nodes) tree.#stale.update(node);
         return tree;
       },
     };
@@ -276,11 +293,7 @@ export class AdapterTree implements TreeView {
     }
     const record = this.#revisionToKeep(revision, node);
     node.revisions = others.toSpliced(at + 1, 0, record);
-    if (record.id === node.headId) {
-      node.head = record;
-      this.#headMoved(node);
-    }
-    this.#revisions.set(record.id, record);
+    this.#keep(record, node);
   }
 
   revision(id: string): RevisionRecord | undefined {
@@ -390,8 +403,12 @@ export class AdapterTree implements TreeView {
     if (parentId === null) return;
     const parent = this.#node(parentId);
     if (!parent) throw new NodeNotFoundError(parentId);
-    if (this.childOf(parent, node.name)) throw new NameTakenError(`${pathOf(parent)}/${node.name}`);
-    this.#graph.addDirectedEdgeWithKey(node.id, parentId, node.id, NO_ATTRIBUTES);
+    this.#connectTo(node, parent);
+  }
+
+  #connectTo(node: StoredNode, parent: StoredNode): void {
+    if (this.#childrenByName.get(parent, node.name)) throw new NameTakenError(`${pathOf(parent)}/${node.name}`);
+    this.#graph.addDirectedEdgeWithKey(node.id, parent.id, node.id, NO_ATTRIBUTES);
     node.parent = parent;
     this.#childrenByName.add(node);
     if (!this.#loading) this.#stale.update(node);
@@ -405,14 +422,33 @@ export class AdapterTree implements TreeView {
     this.#stale.delete(node);
   }
 
+  /** What `setRevision` does, where it most likely is the newest of its node. */
+  #loadRevision(revision: RevisionRecord, node: StoredNode): void {
+    const last = node.revisions.at(-1);
+    if (last && last.number >= revision.number) return this.setRevision(revision);
+    const record = this.#revisionToKeep(revision, node);
+    node.revisions = last ? [...node.revisions, record] : [record];
+    const before = this.#revisions.size;
+    this.#keep(record, node);
+    // Cheaper than to ask whether it is there: each look-up among a million waits for memory.
+    if (this.#revisions.size === before) throw new TreeStructureError(`Revision ${record.id} is there twice.`);
+  }
+
+  #keep(record: RevisionRecord, node: StoredNode): void {
+    if (record.id === node.headId) {
+      node.head = record;
+      this.#headMoved(node);
+    }
+    this.#revisions.set(record.id, record);
+  }
+
   #revisionToKeep(revision: RevisionRecord, node: StoredNode): RevisionRecord {
-    const { trainedOnId } = revision;
     return {
       id: revision.id === node.headId ? node.headId : revision.id,
       nodeId: node.id,
       number: revision.number,
       digest: revision.digest,
-      trainedOnId: trainedOnId && (this.#revisions.get(trainedOnId)?.id ?? trainedOnId),
+      trainedOnId: this.#sharedId(revision.trainedOnId, node.parent),
       rank: revision.rank,
       bytes: revision.bytes,
       configBlob: revision.configBlob,
@@ -422,16 +458,10 @@ export class AdapterTree implements TreeView {
     };
   }
 
-  /** Rows from a database could hold a ring, which no walk from a root would ever reach. */
-  #requireTrees(): void {
-    let reached = 0;
-    const stack = this.#graph.filterNodes((_id, { parent }) => parent === null);
-    for (let id = stack.pop(); id !== undefined; id = stack.pop()) {
-      reached++;
-      this.#graph.forEachOutNeighbor(id, (child) => stack.push(child));
-    }
-    if (reached !== this.#graph.order) {
-      throw new TreeStructureError(`${this.#graph.order - reached} nodes of the registry lie in a ring of parents.`);
-    }
+  /** Of what a revision was trained on, which mostly is the head of its node's parent. */
+  #sharedId(id: string | null, parent: StoredNode | null): string | null {
+    if (id === null) return null;
+    if (parent?.headId === id) return parent.headId;
+    return this.#revisions.get(id)?.id ?? id;
   }
 }

@@ -54,7 +54,8 @@ export class StoredNode implements TreeNode {
   archived = false;
   version = 1;
   readonly handle: number;
-  revisions = NO_REVISIONS;
+  /** Most nodes have one, and need no list for it. */
+  private held: RevisionRecord | readonly RevisionRecord[] = NO_REVISIONS;
   aliases = NO_ALIASES;
   redirects = NO_REDIRECTS;
   /** The next node of which the index of children takes the same hash. */
@@ -82,6 +83,15 @@ export class StoredNode implements TreeNode {
     this.headId = head?.id ?? record.headId;
   }
 
+  get revisions(): readonly RevisionRecord[] {
+    return isList(this.held) ? this.held : [this.held];
+  }
+
+  set revisions(revisions: readonly RevisionRecord[]) {
+    const [first] = revisions;
+    this.held = first && revisions.length === 1 ? first : revisions;
+  }
+
   get record(): NodeRecord {
     return {
       id: this.id,
@@ -96,6 +106,10 @@ export class StoredNode implements TreeNode {
       version: this.version,
     };
   }
+}
+
+function isList(held: RevisionRecord | readonly RevisionRecord[]): held is readonly RevisionRecord[] {
+  return Array.isArray(held);
 }
 
 /** Root to leaf, with the node itself. */

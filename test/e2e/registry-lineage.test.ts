@@ -185,3 +185,41 @@ describe('a lineage', () => {
     expect(await registry.refusal('/lineage?node=tiny&format=svg')).toMatchObject({ code: 'invalid_request' });
   });
 });
+
+test('is the same after a restart, whatever was done to its nodes', async () => {
+  const act = (path: string, what: string, json: object = {}) => registry.post(`${of(path)}/${what}`, json);
+  await registry.push('tiny/german/kafka', { seed: 31, trainedOn: 1 });
+  await registry.push('tiny/german/kafka', { seed: 32, trainedOn: 1 });
+  await act('tiny/german/kafka', 'promote', { revision: 3 });
+  await act('tiny/german/kafka', 'recall', { revision: 2, reason: 'odd', fallback: 1 });
+  await act('tiny/french/verne/short', 'move', { path: 'tiny/german/short', force: true });
+  await act('tiny/french/hugo', 'disable');
+  await act('tiny/french/verne', 'archive');
+  await registry.post('/nodes', { path: 'tiny/empty', policy: 'follow' }, 201);
+  await registry.push('tiny/gone', { seed: 33 });
+  await registry.call(of('tiny/gone'), 200, { method: 'DELETE' });
+
+  const before = await lineage('tiny');
+  const states = before.nodes.map(({ path, policy, disabled, archived, detached }) => [
+    path,
+    [policy, disabled && 'disabled', archived && 'archived', detached && 'detached'].filter(Boolean).join(' '),
+  ]);
+  expect(states).toEqual([
+    ['tiny', 'pinned'],
+    ['tiny/empty', 'follow'],
+    ['tiny/french', 'pinned'],
+    ['tiny/french/hugo', 'pinned disabled'],
+    ['tiny/french/verne', 'pinned archived'],
+    ['tiny/german', 'pinned'],
+    ['tiny/german/kafka', 'pinned'],
+    ['tiny/german/short', 'follow detached'],
+  ]);
+  expect(before.nodes.find(({ path }) => path === 'tiny/german/kafka')?.revisions).toMatchObject([
+    { number: 1, recalled: false, fallback: null },
+    { number: 2, recalled: true, fallback: 1 },
+    { number: 3, recalled: false, fallback: null },
+  ]);
+  await registry.service.kill9();
+  await registry.service.launch();
+  expect(await lineage('tiny')).toEqual(before);
+});
