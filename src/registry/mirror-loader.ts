@@ -38,7 +38,7 @@ export class MirrorLoader {
     const rootNodes = await reader.node.findMany({ where: { parentId: null }, select: { id: true, modelId: true } });
     const roots = new Map(rootNodes.map(({ id, modelId }) => [modelId, id]));
     const models = await collect(
-      (last: { id: string } | null) => reader.model.findMany(orderedById(last)),
+      (last) => reader.model.findMany(orderedById(last)),
       // A model is always written together with its root.
       (row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(this.#folders.root, row.digest)),
     );
@@ -52,11 +52,11 @@ export class MirrorLoader {
       (rows) => load.revisions(rows),
     );
     const aliases = await collect(
-      (last: { id: string } | null) => reader.alias.findMany(orderedById(last)),
+      (last) => reader.alias.findMany(orderedById(last)),
       (row) => ({ nodeId: row.nodeId, ...toAliasRecord(row) }),
     );
     const redirects = await collect(
-      (last: { id: string } | null) => reader.redirect.findMany(orderedById(last)),
+      (last) => reader.redirect.findMany(orderedById(last)),
       (row) => ({ parentId: row.parentId, ...toRedirectRecord(row) }),
     );
     this.#mirror.replace(load.finish({ aliases, redirects }), models);
@@ -64,11 +64,19 @@ export class MirrorLoader {
   }
 }
 
-function orderedById(last: { id: string } | null) {
+interface Identified {
+  id: string;
+}
+
+/** A page of a small table, after the last row of the page before. */
+function orderedById(last: Identified | null) {
   return { where: { id: { gt: last?.id ?? '' } }, orderBy: { id: 'asc' }, take: PAGE } as const;
 }
 
-async function collect<Row, T>(find: (last: Row | null) => Promise<Row[]>, map: (row: Row) => T): Promise<T[]> {
+async function collect<Row extends Identified, T>(
+  find: (last: Identified | null) => Promise<Row[]>,
+  map: (row: Row) => T,
+): Promise<T[]> {
   const all: T[] = [];
   await eachPage(find, (rows) => all.push(...rows.map(map)));
   return all;
