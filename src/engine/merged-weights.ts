@@ -2,7 +2,8 @@
  * The weights of a merged lane: W + Σ w·s·B·A for every module that the path's adapters touch, everything else as the
  * checkpoint has it. A tied lm_head that is touched gets a tensor of its own: the embedding never changes.
  *
- * What is touched is float32, whatever the checkpoint stores. The work is done in pieces of a few milliseconds, between
+ * What is touched is float32, whatever the checkpoint stores; over a quantised base it is quantised anew, from the sum of
+ * the weights that the base was made from. The work is done in pieces of a few milliseconds, between
  * which the event loop has its turn.
  */
 import { MergeUnsupportedError } from '../errors.js';
@@ -11,7 +12,9 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules, type LinearModule } from '../formats/checkpoint/modules.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { TensorReader } from '../formats/checkpoint/tensor-reader.js';
-import { isWeightDtype } from '../formats/safetensors/dtype.js';
+import { quantizeWeight } from '../formats/quantization/quantize-weight.js';
+import { PARTS, storedScheme } from '../formats/quantization/quantized-file.js';
+import type { Scheme } from '../formats/quantization/scheme.js';
 import { BASE_WEIGHT, encodeMergeGraph, MERGE_A, MERGE_B, MERGED_WEIGHT } from '../graph/merge-graph.js';
 import { concatenateFolded } from '../lowrank/concatenate-folded.js';
 import type { FoldedDelta } from '../lowrank/delta.js';
@@ -19,7 +22,10 @@ import type { FoldedAdapter } from './folded-adapter.js';
 import { type FileInMemory, float32, Session } from './ort.js';
 import { type PlannedTensor, TensorMemory } from './tensor-memory.js';
 
-/** Numbers of a weight that are merged before the next turn of the event loop: 2 MB, about a millisecond. */
+/**
+ * Numbers of a weight that are merged before the next turn of the event loop: 2 MB, about a millisecond, and some ten more
+ * where they are quantised.
+ */
 const BLOCK_ELEMENTS = 512 * 1024;
 /** What of an untouched tensor is read at once. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
@@ -55,13 +61,13 @@ export async function mergeWeights(
       .filter(({ name }) => path.some(({ adapter }) => adapter.deltas.has(name)))
       .map((module) => [`${module.name}.weight`, module]),
   );
-  const memory = new TensorMemory(plan(tensors, touched));
+  const memory = new TensorMemory(plan(config, tensors, touched));
   const product = await Session.load({ graph: encodeMergeGraph(), files: [] }, { threads });
   const reader = new TensorReader(checkpoint.folder);
   try {
-    for (const [name, tensor] of tensors) {
+    for (const [name, tensor] of untouched(config, tensors, touched)) {
       signal.throwIfAborted();
-      if (!touched.has(name)) await readWhole(reader, tensor, memory.bytes(name), signal);
+      await readWhole(reader, tensor, memory.bytes(name), signal);
     }
     for (const [name, module] of touched) {
       const base = baseWeight(tensors, name);
@@ -71,7 +77,9 @@ export async function mergeWeights(
           return part === undefined ? [] : [{ delta: part, weight }];
         }),
       );
-      await mergeInto(memory.floats(name), { reader, base, delta, product, signal });
+      const scheme = storedScheme(tensors, module.name);
+      const write = scheme === null ? intoFloats(memory, name) : intoParts(memory, module, scheme);
+      await mergeInto(write, { reader, base, delta, product, signal });
     }
   } finally {
     await reader.close();
@@ -81,26 +89,68 @@ export async function mergeWeights(
   return { config: { ...config, tiedEmbeddings }, tensors: memory.locations, files: memory.files };
 }
 
+/** The checkpoint's tensors that the lane's graph reads, without those that a touched module's are made anew of. */
+function untouched(
+  config: ModelConfig,
+  tensors: ReadonlyMap<string, TensorLocation>,
+  touched: ReadonlyMap<string, LinearModule>,
+): [string, TensorLocation][] {
+  const others = new Set(touched.keys());
+  for (const { name } of linearModules(config)) {
+    if (storedScheme(tensors, name) === null) continue;
+    // What it was quantised from; a tied lm_head was from the embedding, which stays.
+    others.add(`${name}.weight`);
+    if (touched.has(`${name}.weight`)) for (const part of PARTS) others.add(part.name(name));
+  }
+  return [...tensors].filter(([name]) => !others.has(name));
+}
+
 function plan(
+  config: ModelConfig,
   tensors: ReadonlyMap<string, TensorLocation>,
   touched: ReadonlyMap<string, LinearModule>,
 ): PlannedTensor[] {
-  const merged = [...touched].map(([name, { outFeatures, inFeatures }]): PlannedTensor => {
-    const bytes = outFeatures * inFeatures * Float32Array.BYTES_PER_ELEMENT;
-    return { name, dtype: 'F32', shape: [outFeatures, inFeatures], bytes };
+  const planned = ([name, { dtype, shape, begin, end }]: [string, TensorLocation]): PlannedTensor => ({
+    name,
+    dtype,
+    shape,
+    bytes: end - begin,
   });
-  const untouched = [...tensors]
-    .filter(([name]) => !touched.has(name))
-    .map(([name, { dtype, shape, begin, end }]): PlannedTensor => ({ name, dtype, shape, bytes: end - begin }));
-  return [...untouched, ...merged];
+  const made = [...touched].flatMap(([tensor, { name, outFeatures, inFeatures }]): PlannedTensor[] => {
+    if (storedScheme(tensors, name) !== null) {
+      // Of the same shapes as the base's.
+      return [...tensors].filter(([each]) => PARTS.some((part) => part.name(name) === each)).map(planned);
+    }
+    const bytes = outFeatures * inFeatures * Float32Array.BYTES_PER_ELEMENT;
+    return [{ name: tensor, dtype: 'F32', shape: [outFeatures, inFeatures], bytes }];
+  });
+  return [...untouched(config, tensors, touched).map(planned), ...made];
+}
+
+/** Takes rows of a merged weight, from row `first` on. */
+type WriteRows = (rows: Float32Array, first: number) => void;
+
+function intoFloats(memory: TensorMemory, tensor: string): WriteRows {
+  const weight = memory.floats(tensor);
+  const inFeatures = memory.locations.get(tensor)?.shape[1] ?? 0;
+  return (rows, first) => weight.set(rows, first * inFeatures);
+}
+
+function intoParts(memory: TensorMemory, { name, outFeatures, inFeatures }: LinearModule, scheme: Scheme): WriteRows {
+  const parts = PARTS.filter(({ name: nameOf }) => memory.locations.has(nameOf(name)));
+  return (rows, first) => {
+    const quantized = quantizeWeight(rows, [rows.length / inFeatures, inFeatures], scheme);
+    for (const { name: nameOf, part } of parts) {
+      const whole = memory.bytes(nameOf(name));
+      whole.set(new Uint8Array(quantized[part].buffer), (first * whole.length) / outFeatures);
+    }
+  };
 }
 
 /** The tensor that a module's weight starts from: a tied lm_head from the embedding. */
 function baseWeight(tensors: ReadonlyMap<string, TensorLocation>, name: string): TensorLocation {
   const tensor = tensors.get(name) ?? (name === LM_HEAD ? tensors.get(EMBEDDING) : undefined);
-  if (tensor === undefined || !isWeightDtype(tensor.dtype)) {
-    throw new MergeUnsupportedError('its base is quantised, and a merge needs the weights that it was made from');
-  }
+  if (tensor === undefined) throw new MergeUnsupportedError(`its base has no ${name}`);
   return tensor;
 }
 
@@ -124,23 +174,23 @@ interface MergeParts {
   signal: AbortSignal;
 }
 
-/** into: [out, in] */
-async function mergeInto(into: Float32Array, { reader, base, delta, product, signal }: MergeParts): Promise<void> {
+async function mergeInto(write: WriteRows, { reader, base, delta, product, signal }: MergeParts): Promise<void> {
   const { rank, inFeatures, outFeatures, a, b } = delta;
   const a32 = float32(a, [rank, inFeatures]);
-  const rowsAtOnce = Math.max(1, Math.floor(BLOCK_ELEMENTS / inFeatures));
+  const rowsAtOnce = Math.min(outFeatures, Math.max(1, Math.floor(BLOCK_ELEMENTS / inFeatures)));
+  const block = new Float32Array(rowsAtOnce * inFeatures);
   for (let first = 0; first < outFeatures; first += rowsAtOnce) {
     signal.throwIfAborted();
     const rows = Math.min(rowsAtOnce, outFeatures - first);
-    const block = into.subarray(first * inFeatures, (first + rows) * inFeatures);
-    await reader.readFloat32(base, block, first * inFeatures);
+    const weights = block.subarray(0, rows * inFeatures);
+    await reader.readFloat32(base, weights, first * inFeatures);
     const { [MERGED_WEIGHT]: merged } = await product.run({
-      [BASE_WEIGHT]: float32(block, [rows, inFeatures]),
+      [BASE_WEIGHT]: float32(weights, [rows, inFeatures]),
       [MERGE_A]: a32,
       [MERGE_B]: float32(columns(b, rank, outFeatures, first, rows), [rank, rows]),
     });
     if (merged === undefined) throw new Error('the merge put nothing out');
-    block.set(merged.data);
+    write(merged.data, first);
   }
 }
 

@@ -5,7 +5,8 @@
 import type { ModelConfig } from '../checkpoint/model-config.js';
 import { linearModules } from '../checkpoint/modules.js';
 import type { TensorShape } from '../safetensors/layout.js';
-import { schemeOf, sizesOf, type Quantization } from './scheme.js';
+import type { TensorLocation } from '../checkpoint/tensor-location.js';
+import { BLOCK, schemeOf, sizesOf, type Quantization, type Scheme } from './scheme.js';
 
 /** No shard of a checkpoint may have this name. */
 export const QUANTIZED_FILE = 'espalier-quantized.safetensors';
@@ -35,3 +36,17 @@ export function quantizedTensors(config: ModelConfig, quantization: Quantization
   });
   return [...scales, ...packed, ...zeroPoints.filter(({ shape }) => shape[1] !== 0)];
 }
+
+/** How the weight of a linear is quantised among `tensors`; null where it isn't. */
+export function storedScheme(tensors: ReadonlyMap<string, TensorLocation>, module: string): Scheme | null {
+  const packed = tensors.get(packedName(module));
+  if (packed === undefined) return null;
+  return { bits: packed.shape[2] === BLOCK ? 8 : 4, zeroPoints: tensors.has(zeroPointsName(module)) };
+}
+
+/** The parts of a quantised weight: their names, and what of `quantizeWeight`'s they hold. */
+export const PARTS = [
+  { name: packedName, part: 'packed' },
+  { name: scalesName, part: 'scales' },
+  { name: zeroPointsName, part: 'zeroPoints' },
+] as const;

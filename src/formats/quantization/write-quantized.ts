@@ -3,16 +3,15 @@
  * ever in memory.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
 import { MissingTensorError, UnsupportedQuantizationError } from '../../errors.js';
 import { EMBEDDING } from '../checkpoint/expected-tensors.js';
 import { linearModules, type LinearModule } from '../checkpoint/modules.js';
 import type { Checkpoint } from '../checkpoint/read-checkpoint.js';
 import type { TensorLocation } from '../checkpoint/tensor-location.js';
+import { TensorReader } from '../checkpoint/tensor-reader.js';
 import { layOut } from '../safetensors/layout.js';
-import { SafetensorsFile } from '../safetensors/safetensors-file.js';
 import { quantizeWeight } from './quantize-weight.js';
-import { packedName, QUANTIZATION_KEY, quantizedTensors, scalesName, zeroPointsName } from './quantized-file.js';
+import { PARTS, QUANTIZATION_KEY, quantizedTensors } from './quantized-file.js';
 import { schemeOf, type Quantization } from './scheme.js';
 
 /** Weights that are in memory at once. */
@@ -38,45 +37,24 @@ export async function writeQuantized(
 ): Promise<void> {
   const tensors = quantizedTensors(checkpoint.config, quantization);
   const { header, begins } = layOut(tensors, { [QUANTIZATION_KEY]: quantization });
-  const sources = new Map<string, SafetensorsFile>();
+  const reader = new TensorReader(checkpoint.folder);
   const target = await open(file, 'wx');
   try {
     await write(target, header, 0);
     for (const module of linearModules(checkpoint.config)) {
-      const tensor = sourceTensor(checkpoint, module);
-      const location = checkpoint.tensors.get(tensor);
-      if (location === undefined) throw new MissingTensorError(tensor, [module.outFeatures, module.inFeatures]);
-      const shard = location.file;
-      const source = sources.get(shard) ?? (await SafetensorsFile.open(join(checkpoint.folder, shard)));
-      sources.set(shard, source);
-      const elementBytes = (location.end - location.begin) / (module.outFeatures * module.inFeatures);
-      await quantizeModule(module, {
-        source,
-        tensor: nameOf(location, source),
-        elementBytes,
-        target,
-        begins,
-        quantization,
-        onBytes,
-      });
+      const source = checkpoint.tensors.get(sourceTensor(checkpoint, module));
+      if (source === undefined) throw new MissingTensorError(module.name, [module.outFeatures, module.inFeatures]);
+      await quantizeModule(module, { reader, source, target, begins, quantization, onBytes });
     }
   } finally {
     await target.close();
-    for (const source of sources.values()) await source.close();
+    await reader.close();
   }
 }
 
-/** A tied matrix may be stored under either of its two names. */
-function nameOf({ begin }: TensorLocation, source: SafetensorsFile): string {
-  // The location is of this file.
-  return [...source.tensors.values()].find((tensor) => tensor.begin === begin)?.name ?? '';
-}
-
 interface Streams {
-  source: SafetensorsFile;
-  tensor: string;
-  /** Of the source. */
-  elementBytes: number;
+  reader: TensorReader;
+  source: TensorLocation;
   target: FileHandle;
   /** First byte of each tensor of the target. */
   begins: ReadonlyMap<string, number>;
@@ -86,26 +64,26 @@ interface Streams {
 
 async function quantizeModule(module: LinearModule, streams: Streams): Promise<void> {
   const { name, outFeatures, inFeatures } = module;
-  const { source, tensor, elementBytes, target, begins, quantization, onBytes } = streams;
+  const { reader, source, target, begins, quantization, onBytes } = streams;
   const scheme = schemeOf(quantization, module.projection);
-  const written = { packed: 0, scales: 0, zeroPoints: 0 };
-  const append = async (part: keyof typeof written, bytes: Uint8Array, tensorName: string): Promise<void> => {
-    if (bytes.length === 0) return;
-    // Every part that has bytes is in the layout.
-    await write(target, bytes, (begins.get(tensorName) as number) + written[part]);
-    written[part] += bytes.length;
-  };
+  const elementBytes = (source.end - source.begin) / (outFeatures * inFeatures);
   const rowsAtOnce = Math.max(1, Math.floor(CHUNK_WEIGHTS / inFeatures));
+  const written = { packed: 0, scales: 0, zeroPoints: 0 };
   for (let row = 0; row < outFeatures; row += rowsAtOnce) {
     const rows = Math.min(rowsAtOnce, outFeatures - row);
-    const dense = await source.readFloat32(tensor, row * inFeatures, rows * inFeatures);
+    const dense = new Float32Array(rows * inFeatures);
+    await reader.readFloat32(source, dense, row * inFeatures);
     if (!dense.every(Number.isFinite)) {
-      throw new UnsupportedQuantizationError(quantization, `"${tensor}" has values that are not finite`);
+      throw new UnsupportedQuantizationError(quantization, `the weight of "${name}" has values that are not finite`);
     }
-    const { packed, scales, zeroPoints } = quantizeWeight(dense, [rows, inFeatures], scheme);
-    await append('packed', packed, packedName(name));
-    await append('scales', new Uint8Array(scales.buffer), scalesName(name));
-    await append('zeroPoints', zeroPoints, zeroPointsName(name));
+    const weight = quantizeWeight(dense, [rows, inFeatures], scheme);
+    for (const { name: nameOf, part } of PARTS) {
+      const begin = begins.get(nameOf(name));
+      if (begin === undefined) continue; // No zero points.
+      const { buffer } = weight[part];
+      await write(target, new Uint8Array(buffer), begin + written[part]);
+      written[part] += buffer.byteLength;
+    }
     onBytes?.(dense.length * elementBytes);
   }
 }
