@@ -1,8 +1,8 @@
 /** The checkpoint's tensors as initializers that point into its files, checked against what the config says. */
 import { MissingTensorError, TensorShapeError } from '../errors.js';
 import { DataType } from '../formats/onnx/model.js';
-import { packedName, scalesName, zeroPointsName } from '../formats/quantization/quantized-file.js';
-import { BLOCK } from '../formats/quantization/scheme.js';
+import { packedName, scalesName, storedScheme, zeroPointsName } from '../formats/quantization/quantized-file.js';
+import { sizesOf } from '../formats/quantization/scheme.js';
 import { externalTensor } from '../formats/onnx/tensor.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
 import { Cast } from './ops.js';
@@ -70,11 +70,9 @@ export class Weights {
 
   /** The parts of a quantised weight [out, in], as they are stored. */
   quantized(module: string, [outFeatures, inFeatures]: readonly [number, number]): QuantizedValues {
-    const packed = packedName(module);
-    const blocks = Math.ceil(inFeatures / BLOCK);
-    const blockBytes = this.#tensors.get(packed)?.shape[2] === BLOCK ? BLOCK : BLOCK / 2;
-    const bits = blockBytes === BLOCK ? 8 : 4;
-    const zeroPoints = zeroPointsName(module);
+    const scheme = storedScheme(this.#tensors, module);
+    if (scheme === null) throw new MissingTensorError(packedName(module), [outFeatures, inFeatures]);
+    const { blocks, blockBytes, zeroPointBytes } = sizesOf(inFeatures, scheme);
     return {
       bits,
       packed: this.stored(packed, [outFeatures, blocks, blockBytes]),
