@@ -74,12 +74,10 @@ export class Weights {
     if (scheme === null) throw new MissingTensorError(packedName(module), [outFeatures, inFeatures]);
     const { blocks, blockBytes, zeroPointBytes } = sizesOf(inFeatures, scheme);
     return {
-      bits,
-      packed: this.stored(packed, [outFeatures, blocks, blockBytes]),
+      bits: scheme.bits,
+      packed: this.stored(packedName(module), [outFeatures, blocks, blockBytes]),
       scales: this.stored(scalesName(module), [outFeatures, blocks]),
-      zeroPoints: this.#tensors.has(zeroPoints)
-        ? this.stored(zeroPoints, [outFeatures, Math.ceil((blocks * bits) / 8)])
-        : undefined,
+      zeroPoints: scheme.zeroPoints ? this.stored(zeroPointsName(module), [outFeatures, zeroPointBytes]) : undefined,
     };
   }
 
