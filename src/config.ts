@@ -26,7 +26,9 @@ const environment = z.object({
   ESPALIER_MAX_ROWS: z.coerce.number().int().min(1).max(256).default(16),
   ESPALIER_MAX_WAITING: z.coerce.number().int().min(0).default(256),
   ESPALIER_PREFILL_CHUNK_TOKENS: z.coerce.number().int().min(16).max(8192).default(128),
+  ESPALIER_PREFILL_STRETCH: z.union([z.literal('off'), z.coerce.number().min(1).max(100)]).default(1.8),
   ESPALIER_KV_MB: megabytes(1024),
+  ESPALIER_PREFIX_CACHE_MB: z.coerce.number().int().min(0).optional(),
   ESPALIER_BANK_RANKS: z.coerce.number().int().min(1).max(65536).default(512),
   ESPALIER_HOST_CACHE_MB: megabytes(1024),
   ESPALIER_TOKENIZER_WORKERS: z.coerce.number().int().min(1).max(64).default(1),
@@ -77,7 +79,10 @@ export interface Config {
     maxRows: number;
     maxWaiting: number;
     prefillChunkTokens: number;
+    /** Null: off. */
+    prefillStretch: number | null;
     kvBudgetBytes: number;
+    prefixBudgetBytes: number;
     bankRankBudget: number;
     hostBudgetBytes: number;
   };
@@ -154,7 +159,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       maxRows: e.ESPALIER_MAX_ROWS,
       maxWaiting: e.ESPALIER_MAX_WAITING,
       prefillChunkTokens: e.ESPALIER_PREFILL_CHUNK_TOKENS,
+      prefillStretch: e.ESPALIER_PREFILL_STRETCH === 'off' ? null : e.ESPALIER_PREFILL_STRETCH,
       kvBudgetBytes: e.ESPALIER_KV_MB * MB,
+      prefixBudgetBytes: (e.ESPALIER_PREFIX_CACHE_MB ?? Math.floor(e.ESPALIER_KV_MB / 2)) * MB,
       bankRankBudget: e.ESPALIER_BANK_RANKS,
       hostBudgetBytes: e.ESPALIER_HOST_CACHE_MB * MB,
     },

@@ -51,6 +51,7 @@ export class Choice {
   #received = 0;
   #given = 0;
   #completionTokens = 0;
+  #cachedTokens = 0;
   #finished = false;
 
   constructor(options: ChoiceOptions) {
@@ -67,6 +68,11 @@ export class Choice {
     return this.#completionTokens;
   }
 
+  /** Of the prompt. */
+  get cachedTokens(): number {
+    return this.#cachedTokens;
+  }
+
   /** A stop string may end a choice before the engine does. */
   get finished(): boolean {
     return this.#finished;
@@ -74,6 +80,7 @@ export class Choice {
 
   /** Null where nothing can be said yet. */
   accept(output: RowOutput): ChoiceDelta | null {
+    this.#cachedTokens += output.cachedTokens ?? 0;
     if (output.promptLogprobs) this.#promptLogprobs.push(...output.promptLogprobs);
     let text = this.#echoed ? '' : this.#echo();
     if (output.token !== undefined) text += this.#generate(output.token, output.logprob, output.finish);

@@ -12,6 +12,7 @@ import { TokenizerPool } from '../tokenization/tokenizer-pool.js';
 import { sendJson, sendStream } from './answer.js';
 import { chatFormat, completionFormat, type AnswerFormat } from './answer-format.js';
 import { namePaths, tellCapacity } from './answer-headers.js';
+import { cacheScope } from './cache-scope.js';
 import { clientSignal } from './client-signal.js';
 import { messagesOf, type ChatRequest } from './dto/chat-request.js';
 import { promptsOf, type CompletionRequest } from './dto/completion-request.js';
@@ -118,10 +119,15 @@ export class CompletionsService {
 
   async #answer(
     { context, reply, signal, model, endpoint, format }: Exchange,
-    options: Omit<GenerationOptions, 'id' | 'kvBudgetBytes'>,
+    options: Omit<GenerationOptions, 'id' | 'kvBudgetBytes' | 'cacheScope'>,
   ): Promise<void> {
     const id = `${format.idPrefix}-${randomUUID()}`;
-    const generation = new Generation(model, { ...options, id, kvBudgetBytes: this.#config.engine.kvBudgetBytes });
+    const generation = new Generation(model, {
+      ...options,
+      id,
+      kvBudgetBytes: this.#config.engine.kvBudgetBytes,
+      cacheScope: cacheScope(context, options.fields.cache_salt),
+    });
     const reservation = await this.#limits.reserveTokens(context.caller, reply, generation.tokensAskedFor);
     const trace = this.#traces.begin(model.resolved.path, endpoint);
     const deltas = generation.run(this.#engine, signal, {

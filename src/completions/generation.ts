@@ -26,12 +26,16 @@ export interface GenerationOptions {
   defaultMaxTokens: number | null;
   /** Of the engine: a default takes no more than this holds. */
   kvBudgetBytes: number;
+  /** Whose KV the prompts may begin with; undefined: nobody's. */
+  cacheScope: string | undefined;
   /** The field that holds the prompt, for errors. */
   param: string;
 }
 
 interface Row {
   request: GenerationRequest;
+  /** Which of the choices of its prompt. */
+  copy: number;
   choice: Choice;
 }
 
@@ -69,7 +73,13 @@ export class Generation {
       prompt_tokens: this.#promptTokens,
       completion_tokens: completionTokens,
       total_tokens: this.#promptTokens + completionTokens,
+      prompt_tokens_details: { cached_tokens: this.#cachedTokens },
     };
+  }
+
+  /** A prompt counts once, as its first choice found it. */
+  get #cachedTokens(): number {
+    return this.#rows.filter(({ copy }) => copy === 0).reduce((sum, { choice }) => sum + choice.cachedTokens, 0);
   }
 
   /** Ends early, and quietly, when the signal aborts; leaving the loop ends all rows as well. */
@@ -120,6 +130,7 @@ function plan(model: ServedModel, options: GenerationOptions, promptIndex: numbe
   const minTokens = Math.min(fields.min_tokens ?? 0, maxTokens);
   const stop = fields.stop ?? [];
   return {
+    copy,
     request: {
       id: `${options.id}-${index}`,
       model: model.source,
@@ -131,6 +142,7 @@ function plan(model: ServedModel, options: GenerationOptions, promptIndex: numbe
       minTokens,
       sampling: samplingOf(model, fields, copy),
       logprobs,
+      ...(options.cacheScope === undefined ? {} : { cacheScope: options.cacheScope }),
       scoreFrom: echo && logprobs !== null && tokens.length > 1 ? 1 : null,
     },
     choice: new Choice({

@@ -5,11 +5,12 @@ import { randomUUID } from 'node:crypto';
 import { RateLimits } from '../access/rate-limits.js';
 import type { RequestContext } from '../access/request-context.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
-import { GREEDY, type TokenLogprob } from '../engine/protocol.js';
+import { GREEDY, type GenerationRequest, type TokenLogprob } from '../engine/protocol.js';
 import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
 import { RequestTraces } from '../observability/request-traces.js';
 import { tokenText } from '../tokenization/detokenizer.js';
 import { namePaths } from './answer-headers.js';
+import { cacheScope } from './cache-scope.js';
 import { clientSignal } from './client-signal.js';
 import type { PathScore, ScoreAnswer, ScoreRequest } from './dto/score-request.js';
 import { finite } from './logprobs.js';
@@ -50,8 +51,15 @@ export class ScoreService {
     const failed = new AbortController();
     const either = AbortSignal.any([signal, failed.signal]);
     const id = `score-${randomUUID()}`;
+    const scope = cacheScope(context);
     const scoring = models.map((model, index) =>
-      this.#run(`${id}-${index}`, model, texts[index] ?? { tokens: [], from: 1 }, body.logprobs === true, either),
+      this.#run(
+        { id: `${id}-${index}`, ...(scope === undefined ? {} : { cacheScope: scope }) },
+        model,
+        texts[index] ?? { tokens: [], from: 1 },
+        body.logprobs === true,
+        either,
+      ),
     );
     let data: PathScore[];
     try {
@@ -112,7 +120,7 @@ export class ScoreService {
   }
 
   async #run(
-    id: string,
+    row: Pick<GenerationRequest, 'id' | 'cacheScope'>,
     model: ServedModel,
     { tokens, from }: ScoredText,
     reportTokens: boolean,
@@ -122,7 +130,7 @@ export class ScoreService {
     const scored: TokenLogprob[] = [];
     try {
       const request = {
-        id,
+        ...row,
         model: model.source,
         adapters: model.adapters,
         pathDigest: model.resolved.digest,

@@ -18,6 +18,14 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   espalier_engine_rows_waiting: ['Rows that wait for a place in the batch.', (stats) => stats.waiting],
   espalier_engine_kv_bytes: ['Bytes of KV cache in use.', (stats) => stats.kvBytes],
   espalier_engine_kv_budget_bytes: ['Bytes of KV cache that may be used.', (stats) => stats.kvBudgetBytes],
+  espalier_engine_prefix_cache_bytes: [
+    'Bytes of KV cache that earlier rows left behind.',
+    (stats) => stats.prefixBytes,
+  ],
+  espalier_engine_prefix_cache_budget_bytes: [
+    'Bytes of KV cache that may be kept of earlier rows.',
+    (stats) => stats.prefixBudgetBytes,
+  ],
   espalier_engine_bank_ranks: ['Rank rows of adapters in the bank that are in use.', (stats) => stats.bankRanks],
   espalier_engine_bank_rank_budget: ['Rank rows that the bank holds.', (stats) => stats.bankRankBudget],
   espalier_engine_bank_adapters: ['Adapters in the bank.', (stats) => stats.adapters.bank.adapters],
@@ -30,6 +38,8 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   // These start again with the engine process, as Prometheus expects of counters.
   espalier_engine_steps: ['Steps since the engine process started.', (stats) => stats.steps],
   espalier_engine_preemptions: ['Rows taken out of the batch for lack of memory.', (stats) => stats.preemptions],
+  espalier_engine_prefix_cache_hits: ['Rows whose beginning was cached.', (stats) => stats.prefixHits],
+  espalier_engine_prefix_cache_tokens: ['Tokens of rows that were cached.', (stats) => stats.prefixTokens],
   espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapters.host.loads],
   espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapters.bank.evictions],
   'vllm:num_requests_running': ['Rows in the batch.', (stats) => stats.running],

@@ -2,7 +2,14 @@
 import { z } from 'zod';
 
 export const usageSchema = z
-  .object({ prompt_tokens: z.number(), completion_tokens: z.number(), total_tokens: z.number() })
+  .object({
+    prompt_tokens: z.number(),
+    completion_tokens: z.number(),
+    total_tokens: z.number(),
+    prompt_tokens_details: z.object({
+      cached_tokens: z.number().describe('Tokens of the prompt that an earlier request had computed.'),
+    }),
+  })
   .meta({ id: 'Usage' });
 export type Usage = z.infer<typeof usageSchema>;
 

@@ -9,6 +9,7 @@ const MAX_CHOICES = 128;
 const MAX_STOP_STRINGS = 16;
 const MAX_STOP_LENGTH = 256;
 const MAX_TOKEN_LIST = 1024;
+const MAX_SALT_LENGTH = 256;
 
 const tokenId = z.number().int().min(0);
 const stopString = z.string().min(1).max(MAX_STOP_LENGTH);
@@ -61,6 +62,15 @@ export const generationFields = {
   ignore_eos: z.boolean().nullish(),
   include_stop_str_in_output: z.boolean().nullish(),
   skip_special_tokens: z.boolean().nullish(),
+  cache_salt: z
+    .string()
+    .min(1)
+    .max(MAX_SALT_LENGTH)
+    .nullish()
+    .describe(
+      'What is kept of the prompt to answer sooner next time is shared by all requests with the same salt, instead of ' +
+        "those of the same key. Choose one that can't be guessed.",
+    ),
 
   user: ignored,
   metadata: ignored,

@@ -37,6 +37,8 @@ test.each([
   ['top_k', -1],
   ['max_tokens', 0],
   ['logprobs', 0],
+  ['cache_salt', 'a salt'],
+  ['cache_salt', null],
 ])('completions accept %s = %j', (field, value) => {
   expect(refused(completionRequest, { ...completion, [field]: value })).toBeNull();
 });
@@ -53,6 +55,8 @@ test.each([
   ['n', 1.5, 'n'],
   ['max_tokens', -1, 'max_tokens'],
   ['stop', '', 'stop'],
+  ['cache_salt', '', 'cache_salt'],
+  ['cache_salt', 1, 'cache_salt'],
   ['logit_bias', { hello: 1 }, 'logit_bias.hello'],
   ['logprobs', 21, 'logprobs'],
   ['stream_options', { include_usage: true }, 'stream_options'],
