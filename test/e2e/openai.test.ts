@@ -13,7 +13,7 @@ afterAll(() => tree.service.remove(), 30_000);
 const greedy = { temperature: 0, max_tokens: 12 } as const;
 
 /** Without what was cached, which differs the second time. */
-function countsOf({ prompt_tokens, completion_tokens, total_tokens }: OpenAI.CompletionUsage): object {
+function countsOf({ prompt_tokens, completion_tokens, total_tokens }: OpenAI.CompletionUsage): OpenAI.CompletionUsage {
   return { prompt_tokens, completion_tokens, total_tokens };
 }
 
