@@ -1,8 +1,9 @@
 /**
- * graphology's directed graph, with less memory for each node.
+ * graphology's directed graph, with less memory and time for each node.
  *
- * It gives every node two objects for its edges in and out. Most nodes of a tree are leaves, which have none that go out,
- * and no node has more than one that comes in: an object that begins as a dictionary is the smallest that can take it.
+ * It gives every node two objects for its edges in and out. Most nodes of a tree are leaves, which have none that go out.
+ * No node has more than one that comes in, under the parent's key: there an object that begins as a dictionary is made
+ * more quickly, because of others V8 learns a shape for every parent, and gives up only after 1,500 of them.
  */
 import { DirectedGraph } from 'graphology';
 import type { StoredNode } from './tree-node.js';
