@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
+import { DEVICE_CHOICES, type DeviceChoice } from './engine/device-choice.js';
 import { isAddress, parseS3Address, type BlobLocation } from './storage/blob-location.js';
 
 /** Injection token of the `Config`. */
@@ -22,6 +23,11 @@ const environment = z.object({
   ESPALIER_MODELS: z.string().optional(),
   ESPALIER_IMPORT_ROOTS: z.string().default(''),
   ESPALIER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  ESPALIER_MERGED_MB: z.coerce.number().int().min(0).default(2048),
+  ESPALIER_MERGE_POLICY: z.enum(['off', 'traffic']).default('off'),
+  ESPALIER_DEVICE: z.enum(DEVICE_CHOICES).default('auto'),
+  ESPALIER_GPU_MB: z.coerce.number().int().positive().optional(),
+  ESPALIER_GPU_TENSOR_MB: megabytes(2048),
   ESPALIER_THREADS: z.coerce.number().int().min(0).max(256).default(0),
   ESPALIER_MAX_ROWS: z.coerce.number().int().min(1).max(256).default(16),
   ESPALIER_MAX_WAITING: z.coerce.number().int().min(0).default(256),
@@ -75,6 +81,10 @@ export interface Config {
   databaseUrl: string | null;
   production: boolean;
   engine: {
+    device: DeviceChoice;
+    /** Null: no limit of ours. */
+    gpuBudgetBytes: number | null;
+    gpuTensorBytes: number;
     threads: number;
     maxRows: number;
     maxWaiting: number;
@@ -85,7 +95,10 @@ export interface Config {
     prefixBudgetBytes: number;
     bankRankBudget: number;
     hostBudgetBytes: number;
+    mergedBudgetBytes: number;
   };
+  /** Which paths are merged beside those that are pinned: none, or those with most of the traffic. */
+  mergePolicy: 'off' | 'traffic';
   tokenizer: { workers: number; timeoutMs: number; maxPromptBytes: number };
   maxUploadBytes: number;
   /** The Hugging Face hub, or a mirror of it; null: adapters don't come from there. */
@@ -155,6 +168,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     databaseUrl: e.DATABASE_URL ?? null,
     production: e.NODE_ENV === 'production',
     engine: {
+      device: e.ESPALIER_DEVICE,
+      gpuBudgetBytes: e.ESPALIER_GPU_MB === undefined ? null : e.ESPALIER_GPU_MB * MB,
+      gpuTensorBytes: e.ESPALIER_GPU_TENSOR_MB * MB,
       threads: e.ESPALIER_THREADS,
       maxRows: e.ESPALIER_MAX_ROWS,
       maxWaiting: e.ESPALIER_MAX_WAITING,
@@ -164,7 +180,9 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       prefixBudgetBytes: (e.ESPALIER_PREFIX_CACHE_MB ?? Math.floor(e.ESPALIER_KV_MB / 2)) * MB,
       bankRankBudget: e.ESPALIER_BANK_RANKS,
       hostBudgetBytes: e.ESPALIER_HOST_CACHE_MB * MB,
+      mergedBudgetBytes: e.ESPALIER_MERGED_MB * MB,
     },
+    mergePolicy: e.ESPALIER_MERGE_POLICY,
     tokenizer: {
       workers: e.ESPALIER_TOKENIZER_WORKERS,
       timeoutMs: e.ESPALIER_TOKENIZE_TIMEOUT_MS,

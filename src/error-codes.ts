@@ -28,6 +28,7 @@ export const ERROR_CODES = {
     'node_too_deep',
     'non_finite_adapter',
     'nothing_to_export',
+    'nothing_to_merge',
     'over_token_limit',
     'rank_budget_exceeded',
     'tensor_shape_mismatch',
@@ -53,6 +54,7 @@ export const ERROR_CODES = {
     'api_key_not_found',
     'folder_not_found',
     'hub_not_found',
+    'merge_not_found',
     'model_not_found',
     'model_not_imported',
     'node_not_found',
@@ -113,13 +115,14 @@ export const ERROR_CODES = {
     'database_unavailable',
     'engine_restarting',
     'engine_stopping',
+    'gpu_unavailable',
     'keys_unverified',
     'path_quarantined',
     'shutting_down',
     'storage_unavailable',
     'unload_timeout',
   ],
-  507: ['storage_full'],
+  507: ['gpu_memory_exceeded', 'storage_full'],
 } as const satisfies Readonly<Record<number, readonly string[]>>;
 
 /** What HTTP itself refuses, with any other status below 500. */

@@ -1414,6 +1414,53 @@ export class ModelLoadError extends EspalierError {
   }
 }
 
+/** What of a failed load a caller is told. */
+export function modelLoadError(cause: unknown): EspalierError {
+  return cause instanceof GpuUnavailableError || cause instanceof GpuMemoryExceededError
+    ? cause
+    : new ModelLoadError(cause);
+}
+
+/** ESPALIER_DEVICE asks for a GPU, and none can be used. */
+export class GpuUnavailableError extends EspalierError {
+  constructor(reason: string) {
+    super({
+      code: 'gpu_unavailable',
+      status: 503,
+      message: `The service is to run on a GPU (ESPALIER_DEVICE=webgpu), but none can be used: ${reason}. Whoever runs it should install the GPU's driver (on Linux with Vulkan, libvulkan1 included, and the device passed into the container), or set ESPALIER_DEVICE=cpu or auto.`,
+    });
+  }
+}
+
+/** What a model takes of a GPU's memory, in bytes, by what for. */
+export interface GpuNeed {
+  weights: number;
+  largestTensor: number;
+  /** Of other models, merged lanes included. */
+  inUse: number;
+  budget: number;
+  /** Of one tensor. */
+  tensorLimit: number;
+}
+
+/** A model that doesn't fit on the GPU: nothing of it has been loaded. */
+export class GpuMemoryExceededError extends EspalierError {
+  constructor(need: GpuNeed) {
+    const { weights, largestTensor, inUse, budget, tensorLimit } = need;
+    const megabytes = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`;
+    const why =
+      largestTensor > tensorLimit
+        ? `its largest tensor takes ${megabytes(largestTensor)}, and ESPALIER_GPU_TENSOR_MB allows ${megabytes(tensorLimit)}`
+        : `its weights take ${megabytes(weights)}, ${megabytes(inUse)} are in use, and ESPALIER_GPU_MB allows ${megabytes(budget)}`;
+    super({
+      code: 'gpu_memory_exceeded',
+      status: 507,
+      message: `The path's model doesn't fit on the GPU: ${why}. Nothing was loaded. Unload another model, raise the limit if the GPU has more memory, or set ESPALIER_DEVICE=cpu.`,
+      details: { ...need },
+    });
+  }
+}
+
 /** A path that can't be merged on this model or device. */
 export class MergeUnsupportedError extends EspalierError {
   constructor(reason: string) {
@@ -1421,6 +1468,28 @@ export class MergeUnsupportedError extends EspalierError {
       code: 'merge_unsupported',
       status: 400,
       message: `The path can't be merged: ${reason}. It is served without, from the adapters as they are.`,
+    });
+  }
+}
+
+/** A path whose weights would be the base's. */
+export class NothingToMergeError extends EspalierError {
+  constructor(path: string) {
+    super({
+      code: 'nothing_to_merge',
+      status: 400,
+      message: `"${path}" adds nothing to its base: no node of it has a revision with a weight other than 0.`,
+      param: 'path',
+    });
+  }
+}
+
+export class MergeNotFoundError extends EspalierError {
+  constructor(merge: string) {
+    super({
+      code: 'merge_not_found',
+      status: 404,
+      message: `No path is pinned as "${merge}". GET /api/v1/merges lists what is.`,
     });
   }
 }

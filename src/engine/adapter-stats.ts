@@ -23,6 +23,7 @@ export function adapterStats(
     host: {
       adapters: host.size,
       bytes: host.bytes,
+      pinnedBytes: host.pinnedBytes,
       loads: counts.reads,
       hits: counts.hostHits,
       evictions: host.evictions,

@@ -1,5 +1,5 @@
 /** The service's handle on an engine process; `EngineSupervisor` is the real one. */
-import type { EngineStats, GenerationRequest, MergeRequest, ModelSource, RowOutput } from './protocol.js';
+import type { AdapterUse, EngineStats, GenerationRequest, MergeRequest, ModelSource, RowOutput } from './protocol.js';
 import type { MergeState } from './wanted-merges.js';
 
 /** Injection token of the `EngineClient`. */
@@ -37,6 +37,12 @@ export interface EngineClient {
    * the iteration quietly.
    */
   generate(request: GenerationRequest, signal: AbortSignal): AsyncIterable<RowOutput>;
+
+  /**
+   * Adapters of a model, by its base digest, that stay in the engine's memory (again after a restart, without being
+   * asked); those that stayed before may go. They are read as soon as the model is loaded.
+   */
+  pin(digest: string, adapters: AdapterUse[]): void;
 
   /** Lets running rows finish for `graceMs`, then ends the process. */
   stop(graceMs: number): Promise<void>;

@@ -8,7 +8,7 @@ import {
   EngineFailedError,
   EngineStoppingError,
   EspalierError,
-  ModelLoadError,
+  modelLoadError,
   ModelUnloadedError,
   OverloadedError,
   reasonsOf,
@@ -16,6 +16,7 @@ import {
 import type { ErrorShape } from '../errors.js';
 import { noCounts, sumCounts } from './adapter-counts.js';
 import type { AdapterLoader } from './adapter-loader.js';
+import { AdapterPins } from './adapter-pins.js';
 import { adapterStats } from './adapter-stats.js';
 import type { LaneName, LaneTotals } from './lane.js';
 import { noTotals, sumTotals } from './lane-totals.js';
@@ -24,6 +25,7 @@ import { EngineMemory } from './loaded-model.js';
 import { Merging } from './merging.js';
 import { ModelLanes } from './model-lanes.js';
 import type {
+  AdapterUse,
   EngineEvent,
   EngineLimits,
   EngineStats,
@@ -49,6 +51,7 @@ export class Engine {
   readonly #totals: Readonly<Record<LaneName, LaneTotals>> = { factored: noTotals(), merged: noTotals() };
   /** Of models that are gone. */
   #bygone = noCounts();
+  readonly #pins: AdapterPins;
   /** What must not happen during a step. */
   readonly #betweenSteps: (() => void | Promise<void>)[] = [];
   readonly #statsTimer: NodeJS.Timeout;
@@ -65,6 +68,7 @@ export class Engine {
     this.#limits = limits;
     this.#emit = emit;
     this.#memory = new EngineMemory(limits, loader);
+    this.#pins = new AdapterPins(this.#memory.host);
     this.#merging = new Merging(limits.mergedBudgetBytes ?? 0, {
       model: async (request) => (await this.#lanesFor(request)).model,
       add: (request, merged, signal) => this.#addMerged(request, merged, signal),
@@ -77,7 +81,8 @@ export class Engine {
   load(source: ModelSource): void {
     const served = this.#served.get(source.digest);
     if (served !== undefined) {
-      this.#emit({ type: 'loaded', digest: source.digest, bytes: served.model.bytes, seconds: 0 });
+      const { kind: device } = this.#memory.device;
+      this.#emit({ type: 'loaded', digest: source.digest, device, bytes: served.model.bytes, seconds: 0 });
     } else if (!this.#parked.has(source.digest)) {
       this.#parked.set(source.digest, []);
       this.#loads = this.#loads.then(() => this.#load(source));
@@ -136,6 +141,12 @@ export class Engine {
     this.#run();
   }
 
+  /** The model's pinned adapters are these from now on. */
+  pin(digest: string, adapters: readonly AdapterUse[]): void {
+    this.#pins.set(digest, adapters, this.#served.get(digest)?.model.bank);
+    this.#changed = true;
+  }
+
   /** Rows in the batch may end within `graceMs`; those that have not begun are sent away at once. */
   async shutdown(graceMs: number): Promise<void> {
     this.#stopping = true;
@@ -156,6 +167,7 @@ export class Engine {
     for (const digest of [...this.#served.keys()]) await this.#nextTurn(() => this.#release(digest, error));
     this.#reportStats();
     clearInterval(this.#statsTimer);
+    await this.#memory.device.release();
     await this.#memory.loader.close();
   }
 
@@ -185,6 +197,10 @@ export class Engine {
       hostBudgetBytes: this.#memory.host.limitBytes,
       adapters: adapterStats(this.#memory.host, banks, this.#bygone),
       rssBytes: process.memoryUsage.rss(),
+      device: this.#memory.device.kind,
+      gpuBytes: this.#memory.device.gpuBytes,
+      busUpBytes: this.#memory.device.bus.upBytes,
+      busDownBytes: this.#memory.device.bus.downBytes,
       runningAdapters: digestsOf(running),
       waitingAdapters: digestsOf([...waiting, ...parked]),
     };
@@ -195,14 +211,20 @@ export class Engine {
     const startMs = performance.now();
     try {
       const model = await loadModel(source, this.#limits, this.#memory);
-      model.bank.onSettled(() => this.#wake?.());
+      model.bank.onSettled(() => {
+        this.#changed = true;
+        this.#wake?.();
+      });
+      this.#pins.attach(digest, model.bank);
       this.#served.set(digest, new ModelLanes(model, this.#limits, this.#totals));
-      this.#emit({ type: 'loaded', digest, bytes: model.bytes, seconds: (performance.now() - startMs) / 1000 });
+      const { kind: device } = this.#memory.device;
+      const seconds = (performance.now() - startMs) / 1000;
+      this.#emit({ type: 'loaded', digest, device, bytes: model.bytes, seconds });
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);
     } catch (cause) {
-      const error = new ModelLoadError(cause).toShape();
+      const error = modelLoadError(cause).toShape();
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       this.#emit({ type: 'loadFailed', digest, error, folder: source.folder, reason: reasonsOf(cause) });

@@ -3,7 +3,8 @@
  *
  * What was loaded for a waiting row is held until the bank takes it, or until nobody has asked for it for a while: else
  * two waiting paths that don't fit together could throw each other out for ever. Held adapters count towards the limit
- * and may exceed it, so load only for rows that are next in line.
+ * and may exceed it, so load only for rows that are next in line. Pinned adapters stay; they count too, and those that
+ * would exceed the limit by themselves are ordinary ones.
  */
 import { LRUCache } from 'lru-cache';
 import type { FoldedAdapter } from './folded-adapter.js';
@@ -15,8 +16,12 @@ export class HostCache {
   readonly limitBytes: number;
   readonly #entries: LRUCache<string, FoldedAdapter>;
   readonly #held = new Map<string, { adapter: FoldedAdapter; askedAtMs: number }>();
+  readonly #pinned = new Map<string, FoldedAdapter>();
+  /** How often an adapter is pinned, here or not. */
+  readonly #pins = new Map<string, number>();
   readonly #listeners = new Set<(digest: string) => void>();
   #heldBytes = 0;
+  #pinnedBytes = 0;
   #evictions = 0;
 
   constructor(limitBytes: number) {
@@ -28,12 +33,11 @@ export class HostCache {
   }
 
   get bytes(): number {
-    return this.#entries.calculatedSize + this.#heldBytes;
+    return this.#entries.calculatedSize + this.#heldBytes + this.#pinnedBytes;
   }
 
-  /** Of what is held. */
-  get heldBytes(): number {
-    return this.#heldBytes;
+  get pinnedBytes(): number {
+    return this.#pinnedBytes;
   }
 
   get evictions(): number {
@@ -41,7 +45,12 @@ export class HostCache {
   }
 
   get size(): number {
-    return this.#entries.size + this.#held.size;
+    return this.#entries.size + this.#held.size + this.#pinned.size;
+  }
+
+  /** Whether more may be held beside what is held and pinned. */
+  get hasRoom(): boolean {
+    return this.#heldBytes + this.#pinnedBytes < this.limitBytes;
   }
 
   /** Called with the digest of each adapter that is dropped for want of room. */
@@ -54,19 +63,23 @@ export class HostCache {
   }
 
   has(digest: string): boolean {
-    return this.#held.has(digest) || this.#entries.has(digest);
+    return this.#pinned.has(digest) || this.#held.has(digest) || this.#entries.has(digest);
   }
 
   get(digest: string): FoldedAdapter | undefined {
-    return this.#held.get(digest)?.adapter ?? this.#entries.get(digest);
+    return this.#pinned.get(digest) ?? this.#held.get(digest)?.adapter ?? this.#entries.get(digest);
   }
 
   /** Holds an adapter for a row that waits for it. */
   hold(adapter: FoldedAdapter, nowMs: number): void {
-    if (this.#held.has(adapter.digest)) return this.touch(adapter.digest, nowMs);
-    this.#entries.delete(adapter.digest);
-    this.#held.set(adapter.digest, { adapter, askedAtMs: nowMs });
-    this.#heldBytes += adapter.bytes;
+    const { digest } = adapter;
+    if (this.#pinned.has(digest)) return;
+    if (this.#held.has(digest)) return this.touch(digest, nowMs);
+    this.#entries.delete(digest);
+    if (!this.#keep(adapter)) {
+      this.#held.set(digest, { adapter, askedAtMs: nowMs });
+      this.#heldBytes += adapter.bytes;
+    }
     this.#trim(nowMs);
   }
 
@@ -83,20 +96,58 @@ export class HostCache {
 
   /** The bank has it: from now on it is an ordinary entry. */
   letGo(digest: string, nowMs: number): void {
+    const adapter = this.#takeHeld(digest);
+    if (adapter === undefined) return;
+    this.#entries.set(digest, adapter);
+    this.#trim(nowMs);
+  }
+
+  /** From now on, or from when it is loaded, it stays. Counted: it takes as many calls of `unpin` to let it go. */
+  pin(digest: string): void {
+    const times = this.#pins.get(digest) ?? 0;
+    this.#pins.set(digest, times + 1);
+    const adapter = times > 0 ? undefined : (this.#held.get(digest)?.adapter ?? this.#entries.peek(digest));
+    if (adapter === undefined || !this.#keep(adapter)) return;
+    this.#takeHeld(digest);
+    this.#entries.delete(digest);
+  }
+
+  unpin(digest: string, nowMs: number): void {
+    const left = (this.#pins.get(digest) ?? 0) - 1;
+    if (left > 0) {
+      this.#pins.set(digest, left);
+      return;
+    }
+    this.#pins.delete(digest);
+    const adapter = this.#pinned.get(digest);
+    if (adapter === undefined) return;
+    this.#pinned.delete(digest);
+    this.#pinnedBytes -= adapter.bytes;
+    this.#entries.set(digest, adapter);
+    this.#trim(nowMs);
+  }
+
+  /** Puts it among the pinned ones, if it is one and fits. */
+  #keep(adapter: FoldedAdapter): boolean {
+    if (!this.#pins.has(adapter.digest) || this.#pinnedBytes + adapter.bytes > this.limitBytes) return false;
+    this.#pinned.set(adapter.digest, adapter);
+    this.#pinnedBytes += adapter.bytes;
+    return true;
+  }
+
+  #takeHeld(digest: string): FoldedAdapter | undefined {
     const held = this.#held.get(digest);
-    if (held === undefined) return;
+    if (held === undefined) return undefined;
     this.#held.delete(digest);
     this.#heldBytes -= held.adapter.bytes;
-    this.#entries.set(digest, held.adapter);
-    this.#trim(nowMs);
+    return held.adapter;
   }
 
   #trim(nowMs: number): void {
     if (this.bytes <= this.limitBytes) return;
     for (const [digest, { adapter, askedAtMs }] of this.#held) {
       if (nowMs - askedAtMs < HOLD_MS) continue;
-      this.#held.delete(digest);
-      this.#heldBytes -= adapter.bytes;
+      this.#takeHeld(digest);
       this.#entries.set(digest, adapter);
     }
     while (this.bytes > this.limitBytes && this.#entries.size > 0) {

@@ -7,6 +7,7 @@ import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { AdapterBank } from './adapter-bank.js';
 import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
+import { EngineDevice } from './engine-device.js';
 import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
 import { LoraPorts } from './lora-ports.js';
@@ -24,19 +25,22 @@ export class EngineMemory {
   readonly prefixes: PrefixCache;
   readonly host: HostCache;
   readonly loader: AdapterLoader;
+  readonly device: EngineDevice;
 
   constructor(
     {
       kvBudgetBytes,
       prefixBudgetBytes = 0,
       hostBudgetBytes,
-    }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes'>,
+      device = 'cpu',
+    }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes' | 'device'>,
     loader = IN_THIS_THREAD,
   ) {
     this.kv = new ByteBudget(kvBudgetBytes);
     this.prefixes = new PrefixCache(prefixBudgetBytes, this.kv);
     this.host = new HostCache(hostBudgetBytes);
     this.loader = loader;
+    this.device = new EngineDevice(device);
   }
 }
 

@@ -35,6 +35,8 @@ function obey(command: EngineCommand): void {
       return engine.submit(command.request);
     case 'cancel':
       return engine.cancel(command.id);
+    case 'pin':
+      return engine.pin(command.digest, command.adapters);
     case 'shutdown':
       return void engine.shutdown(command.graceMs).then(() => emit({ type: 'stopped' }, () => process.exit(0)));
   }

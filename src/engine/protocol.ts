@@ -4,6 +4,7 @@
  * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
  */
 import type { ErrorShape } from '../errors.js';
+import type { DeviceChoice } from './device-choice.js';
 import type { LaneName, LaneTotals } from './lane.js';
 
 /** A base model as the engine finds it on disk. `folder` holds config.json, the safetensors and the built graph. */
@@ -132,7 +133,8 @@ export interface TierStats {
 
 export interface AdapterStats {
   bank: TierStats;
-  host: TierStats;
+  /** `pinnedBytes`: of adapters that stay; they are among `bytes`. */
+  host: TierStats & { pinnedBytes: number };
   /** Adapters of admitted rows that were read from the blob store for them. */
   misses: number;
   loadFailures: number;
@@ -168,6 +170,13 @@ export interface EngineStats {
   hostBudgetBytes: number;
   adapters: AdapterStats;
   rssBytes: number;
+  /** What models run on; null before the first one. */
+  device: 'cpu' | 'webgpu' | 'cuda' | null;
+  /** Of tensors in a GPU's memory. */
+  gpuBytes: number;
+  /** What crossed the bus between the CPU's memory and a GPU's. */
+  busUpBytes: number;
+  busDownBytes: number;
   /** Revision digests that rows of the batch use / that waiting rows need. */
   runningAdapters: string[];
   waitingAdapters: string[];
@@ -196,6 +205,12 @@ export interface EngineLimits {
   mergedBudgetBytes?: number;
   /** Threads of a session; 0 leaves it to the runtime. */
   threads: number;
+  /** What models run on; the CPU where left out. */
+  device?: DeviceChoice;
+  /** Bytes of tensors that a GPU's memory may hold: weights, KV cache and bank. Null or left out: no limit of ours. */
+  gpuBudgetBytes?: number | null;
+  /** Bytes of one tensor that a GPU takes; no limit of ours where left out. */
+  gpuTensorBytes?: number;
 }
 
 export type EngineCommand =
@@ -206,11 +221,13 @@ export type EngineCommand =
   | { type: 'unmerge'; pathDigest: string }
   | { type: 'submit'; request: GenerationRequest }
   | { type: 'cancel'; id: string }
+  /** The model's pinned adapters are these from now on. */
+  | { type: 'pin'; digest: string; adapters: AdapterUse[] }
   | { type: 'shutdown'; graceMs: number };
 
 export type EngineEvent =
   | { type: 'ready' }
-  | { type: 'loaded'; digest: string; bytes: number; seconds: number }
+  | { type: 'loaded'; digest: string; device: EngineStats['device']; bytes: number; seconds: number }
   /** `folder` and `reason` are for the log: they tell of this machine. */
   | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
   | { type: 'unloaded'; digest: string }

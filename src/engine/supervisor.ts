@@ -18,6 +18,7 @@ import type { EngineClient, EngineState } from './engine-client.js';
 import { EngineProcess } from './engine-process.js';
 import { ModelLoads } from './model-loads.js';
 import type {
+  AdapterUse,
   EngineEvent,
   EngineLimits,
   EngineStats,
@@ -60,6 +61,8 @@ export class EngineSupervisor implements EngineClient {
   readonly #quarantine = new Quarantine();
   readonly #models = new ModelLoads((model) => this.#process?.send({ type: 'load', model }));
   readonly #merges = new WantedMerges((merge) => this.#process?.send({ type: 'merge', merge }));
+  /** Pinned adapters, by base digest. */
+  readonly #pins = new Map<string, AdapterUse[]>();
   /** By base digest. */
   readonly #admissions = new Map<string, Admission>();
   readonly #inFlight = new Map<string, InFlight>();
@@ -167,6 +170,11 @@ export class EngineSupervisor implements EngineClient {
     }
   }
 
+  pin(digest: string, adapters: AdapterUse[]): void {
+    this.#pins.set(digest, adapters);
+    this.#process?.send({ type: 'pin', digest, adapters });
+  }
+
   stop(graceMs: number): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
@@ -218,6 +226,7 @@ export class EngineSupervisor implements EngineClient {
     }
     this.#process = child;
     child.send({ type: 'configure', limits: this.#limits });
+    for (const [digest, adapters] of this.#pins) child.send({ type: 'pin', digest, adapters });
     this.#models.processStarted();
     this.#merges.processStarted();
   }
@@ -229,7 +238,10 @@ export class EngineSupervisor implements EngineClient {
         this.#readyAtMs = Date.now();
         return;
       case 'loaded':
-        this.#logger.info({ model: event.digest, bytes: event.bytes, seconds: event.seconds }, 'model loaded');
+        this.#logger.info(
+          { model: event.digest, device: event.device, bytes: event.bytes, seconds: event.seconds },
+          'model loaded',
+        );
         return this.#models.loadedNow(event.digest);
       case 'loadFailed':
         this.#logger.error(

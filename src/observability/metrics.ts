@@ -6,6 +6,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { CONFIG, type Config } from '../config.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
+import type { LaneTotals } from '../engine/lane.js';
 import type { EngineStats } from '../engine/protocol.js';
 import { ActivePaths } from './active-paths.js';
 
@@ -34,7 +35,14 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
     'Bytes of adapters that host memory may hold.',
     (stats) => stats.hostBudgetBytes,
   ],
+  espalier_engine_merged_paths: ['Paths that have a merged lane.', (stats) => stats.mergedPaths],
+  espalier_engine_merged_bytes: ['Bytes of weights of merged lanes.', (stats) => stats.mergedBytes],
+  espalier_engine_merged_budget_bytes: [
+    'Bytes of weights that merged lanes may have.',
+    (stats) => stats.mergedBudgetBytes,
+  ],
   espalier_engine_resident_bytes: ['Resident memory of the engine process.', (stats) => stats.rssBytes],
+  espalier_engine_gpu_bytes: ["Bytes of tensors in a GPU's memory.", (stats) => stats.gpuBytes],
   // These start again with the engine process, as Prometheus expects of counters.
   espalier_engine_steps: ['Steps since the engine process started.', (stats) => stats.steps],
   espalier_engine_preemptions: ['Rows taken out of the batch for lack of memory.', (stats) => stats.preemptions],
@@ -42,12 +50,24 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   espalier_engine_prefix_cache_tokens: ['Tokens of rows that were cached.', (stats) => stats.prefixTokens],
   espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapters.host.loads],
   espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapters.bank.evictions],
+  espalier_engine_bus_up_bytes: ["Bytes that runs took from the CPU's memory to a GPU's.", (stats) => stats.busUpBytes],
+  espalier_engine_bus_down_bytes: [
+    "Bytes that runs took from a GPU's memory to the CPU's.",
+    (stats) => stats.busDownBytes,
+  ],
   'vllm:num_requests_running': ['Rows in the batch.', (stats) => stats.running],
   'vllm:num_requests_waiting': ['Rows that wait for a place in the batch.', (stats) => stats.waiting],
   'vllm:kv_cache_usage_perc': [
     'Share of the KV cache in use, 0 to 1.',
     (stats) => (stats.kvBudgetBytes === 0 ? 0 : stats.kvBytes / stats.kvBudgetBytes),
   ],
+};
+
+/** The same, with a value for each kind of lane. */
+const LANE_GAUGES: Record<string, [help: string, of: (totals: LaneTotals) => number]> = {
+  espalier_engine_lane_steps: ['Steps of lanes of a kind.', ({ steps }) => steps],
+  espalier_engine_lane_prompt_tokens: ['Tokens of prompts that lanes of a kind read.', (totals) => totals.promptTokens],
+  espalier_engine_lane_generated_tokens: ['Tokens that lanes of a kind drew.', (totals) => totals.generatedTokens],
 };
 
 @Injectable()
@@ -76,6 +96,7 @@ export class Metrics {
         if (engine.stats) gauge.set(of(engine.stats));
       });
     }
+    for (const [name, [help, of]] of Object.entries(LANE_GAUGES)) this.#laneGauge(name, help, engine, of);
     this.#gauge('espalier_engine_up', 'Whether the engine process serves.', (gauge) =>
       gauge.set(engine.state === 'ready' ? 1 : 0),
     );
@@ -108,6 +129,18 @@ export class Metrics {
           },
           Date.now() / 1000,
         );
+      },
+    });
+  }
+
+  #laneGauge(name: string, help: string, engine: EngineClient, of: (totals: LaneTotals) => number): void {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['lane'],
+      registers: [this.registry],
+      collect() {
+        for (const [lane, totals] of Object.entries(engine.stats?.lanes ?? {})) this.set({ lane }, of(totals));
       },
     });
   }

@@ -43,6 +43,7 @@ export function gpuInputs(
   const blocks = new BigInt64Array(B * kvHeads * blocksRead);
   for (const [b, row] of rows.entries()) {
     const own = kv.blocks(row.row);
+    const [first = 0] = own;
     for (let t = 0; t < T; t++) {
       const at = Math.min(t, row.tokens.length - 1);
       const position = row.start + at;
@@ -59,7 +60,7 @@ export function gpuInputs(
     for (let head = 0; head < kvHeads; head++) {
       for (let n = 0; n < blocksRead; n++) {
         // Behind the row's own blocks nothing is seen, so any will do.
-        blocks[(b * kvHeads + head) * blocksRead + n] = BigInt((own[n] ?? (own[0])) * kvHeads + head);
+        blocks[(b * kvHeads + head) * blocksRead + n] = BigInt((own[n] ?? first) * kvHeads + head);
       }
     }
   }
