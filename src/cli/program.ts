@@ -9,6 +9,7 @@ import { addConfig } from './commands/config.js';
 import { addGc } from './commands/gc.js';
 import { addKeys } from './commands/keys.js';
 import { addLineage } from './commands/lineage.js';
+import { addMerges } from './commands/merges.js';
 import { addModels } from './commands/models.js';
 import { addNodes } from './commands/nodes.js';
 import { addPull } from './commands/pull.js';
@@ -30,7 +31,7 @@ const { version } = createRequire(import.meta.url)('../../package.json') as { ve
 
 /** As `--help` shows them. */
 const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
-  ['Serving:', addServe, addRun, addScore],
+  ['Serving:', addServe, addRun, addScore, addMerges],
   ['Looking:', addTree, addSearch, addResolve, addShow, addCompare, addStale, addLineage],
   ['Adapters:', addPush, addPull, addRevisions, addAlias, addTag, addRecall],
   ['Trees:', addModels, addNodes, addRedirects],

@@ -7,6 +7,7 @@ import type { AdapterUse, ModelSource } from '../engine/protocol.js';
 import { EspalierError, InvalidRequestError, ModelNotFoundError } from '../errors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { readGenerationConfig, type GenerationDefaults } from '../formats/checkpoint/generation-config.js';
+import { PathTraffic } from '../registry/merges/path-traffic.js';
 import { RegistryService } from '../registry/registry.service.js';
 import { TokenizerPool, type Tokenizer } from '../tokenization/tokenizer-pool.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
@@ -30,12 +31,14 @@ export class ServedModels {
   readonly #registry: RegistryService;
   readonly #tokenizers: TokenizerPool;
   readonly #running: RunningNodes;
+  readonly #traffic: PathTraffic;
   readonly #defaults = new LRUCache<string, GenerationDefaults>({ max: 64 });
 
-  constructor(registry: RegistryService, tokenizers: TokenizerPool, running: RunningNodes) {
+  constructor(registry: RegistryService, tokenizers: TokenizerPool, running: RunningNodes, traffic: PathTraffic) {
     this.#registry = registry;
     this.#tokenizers = tokenizers;
     this.#running = running;
+    this.#traffic = traffic;
   }
 
   /** For an answer, until whose end the nodes of the path count as running. */
@@ -51,6 +54,7 @@ export class ServedModels {
     const endTokenIds = [...new Set([...defaults.eosTokenIds, ...(tokenizer.eosId === null ? [] : [tokenizer.eosId])])];
     const adapters = await this.#registry.adapterUses(resolved);
     this.#registry.recordServed(resolved);
+    this.#traffic.note(resolved);
     return { name, resolved, source, config, adapters, tokenizer, defaults, endTokenIds };
   }
 

@@ -16,6 +16,7 @@ import { GarbageResolver } from './resolvers/garbage.resolver.js';
 import { HistoryResolver } from './resolvers/history.resolver.js';
 import { KeysResolver } from './resolvers/keys.resolver.js';
 import { LineageResolver } from './resolvers/lineage.resolver.js';
+import { MergesResolver } from './resolvers/merges.resolver.js';
 import { ModelsResolver } from './resolvers/models.resolver.js';
 import { NodeChangesResolver } from './resolvers/node-changes.resolver.js';
 import { NodesResolver } from './resolvers/nodes.resolver.js';
@@ -52,6 +53,7 @@ import { TreePages } from './tree-pages.js';
     HistoryResolver,
     KeysResolver,
     LineageResolver,
+    MergesResolver,
     ModelsResolver,
     NodeChangesResolver,
     NodesResolver,

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { Transaction } from '../database/database.js';
 import type { AliasRecord, RedirectRecord, TreeChange } from '../tree/records.js';
 import { toNodeRecord, toRegisteredModel, toRevisionRecord } from './records-of-rows.js';
+import type { MergePin } from './merges/merge-pin.js';
 import type { RegisteredModel } from './registered-model.js';
 
 const ids = z.array(z.string()).optional();
@@ -18,6 +19,7 @@ export const changedRows = z.object({
   aliasesOf: ids,
   /** Nodes under which redirects changed. */
   redirectsUnder: ids,
+  mergePins: ids,
   keys: ids,
 });
 export type ChangedRows = z.infer<typeof changedRows>;
@@ -25,6 +27,7 @@ export type ChangedRows = z.infer<typeof changedRows>;
 /** What the tree is to be set to, with the models as the service knows them. */
 export interface RegistryChange extends TreeChange {
   models?: readonly RegisteredModel[];
+  mergePins?: readonly { id: string; pin: MergePin | null }[];
   /** Ids of keys. */
   keys?: readonly string[];
 }
@@ -38,6 +41,7 @@ export function rowsOf(change: RegistryChange): ChangedRows {
     revisions: named(change.revisions),
     aliasesOf: change.aliases?.map(({ nodeId }) => nodeId),
     redirectsUnder: change.redirects?.map(({ parentId }) => parentId),
+    mergePins: named(change.mergePins),
     keys: change.keys && [...change.keys],
   };
 }
@@ -69,6 +73,7 @@ export async function readChange(reader: Transaction, rows: ChangedRows, models:
   const redirects = rows.redirectsUnder
     ? await reader.redirect.findMany({ where: { parentId: some(rows.redirectsUnder) } })
     : [];
+  const pins = rows.mergePins ? await reader.mergePin.findMany({ where: { id: some(rows.mergePins) } }) : [];
   const present = nodes.filter(({ deletedAt }) => deletedAt === null);
   return {
     models: modelRows.map((row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(models, row.digest))),
@@ -83,6 +88,7 @@ export async function readChange(reader: Transaction, rows: ChangedRows, models:
       parentId,
       redirects: redirects.filter((one) => one.parentId === parentId).map(toRedirectRecord),
     })),
+    mergePins: rows.mergePins?.map((id) => ({ id, pin: pins.find((pin) => pin.id === id) ?? null })),
     keys: rows.keys,
   };
 }

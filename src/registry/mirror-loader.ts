@@ -59,7 +59,11 @@ export class MirrorLoader {
       (last) => reader.redirect.findMany(orderedById(last)),
       (row) => ({ parentId: row.parentId, ...toRedirectRecord(row) }),
     );
-    this.#mirror.replace(load.finish({ aliases, redirects }), models);
+    const mergePins = await collect(
+      (slice) => reader.mergePin.findMany(orderedById(slice)),
+      (row) => row,
+    );
+    this.#mirror.replace(load.finish({ aliases, redirects }), models, mergePins);
     this.#feed.advance(newest._max.sequence ?? 0n);
   }
 }

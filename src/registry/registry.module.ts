@@ -30,6 +30,10 @@ import { KeysService } from './keys/keys.service.js';
 import { GexfWriter } from './lineage/gexf-writer.js';
 import { LineageController } from './lineage/lineage.controller.js';
 import { LineageService } from './lineage/lineage.service.js';
+import { MergedPaths } from './merges/merged-paths.js';
+import { MergesController } from './merges/merges.controller.js';
+import { MergesService } from './merges/merges.service.js';
+import { PathTraffic } from './merges/path-traffic.js';
 import { MirrorLoader } from './mirror-loader.js';
 import { ModelsController } from './models.controller.js';
 import { ModelFolders } from './model-folders.js';
@@ -69,6 +73,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     HistoryController,
     KeysController,
     LineageController,
+    MergesController,
     ModelsController,
     NodesController,
     PlacesController,
@@ -96,6 +101,8 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     ImportFolders,
     KeysService,
     LineageService,
+    MergedPaths,
+    MergesService,
     MirrorLoader,
     ModelFolders,
     ModelGarbage,
@@ -103,6 +110,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     NodeChanges,
     NodesService,
     NodeWalk,
+    PathTraffic,
     PushSources,
     Quantizer,
     RecallService,
@@ -131,8 +139,10 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     HistoryService,
     KeysService,
     LineageService,
+    MergesService,
     ModelsService,
     NodesService,
+    PathTraffic,
     PushSources,
     RecallService,
     RedirectsService,

@@ -19,6 +19,8 @@ beforeAll(async () => {
   await registry.post('/nodes', { path: 'tiny/shared/team/own' }, 201);
   await registry.post('/nodes', { path: 'tiny/secretive/moved' }, 201);
   await registry.post('/nodes/tiny%2Fsecretive%2Fmoved/move', { path: 'tiny/secretive/moved-on' });
+  await registry.post('/merges', { path: 'tiny/secretive' }, 201);
+  await registry.post('/merges', { path: 'tiny/shared/team:0.5' }, 201);
   const { key } = await registry.post<{ key: string }>(
     '/keys',
     { name: 'team', scopes: ['admin'], subtree: 'tiny/shared/team' },
@@ -38,6 +40,7 @@ const LISTS = [
   '{ stale { nodes { path } } }',
   '{ audit(first: 100) { nodes { path action node before after } } }',
   '{ redirects { nodes { path } } }',
+  '{ merges { nodes { path digest node { path } } } }',
   '{ keys { nodes { name subtree { path } } } }',
 ];
 
@@ -77,6 +80,21 @@ test('a node outside is not found, by path or id, whatever is asked of it', asyn
       expect([document, result.__typename]).toEqual([document, 'NotFound']);
     }
   }
+});
+
+test('a path outside is neither merged nor unmerged', async () => {
+  for (const document of [
+    'mutation { result: mergePath(path: "tiny/secretive") { __typename } }',
+    'mutation { result: mergePath(path: "tiny/shared") { __typename } }',
+    'mutation { result: unmergePath(merge: "tiny/secretive") { __typename } }',
+    '{ result: merge(merge: "tiny/secretive") { __typename } }',
+  ]) {
+    const { result } = await bound.run<{ result: { __typename: string } }>(document);
+    expect([document, result.__typename]).toEqual([document, 'NotFound']);
+  }
+  expect(await bound.one('{ merges { nodes { path pinned } } }')).toEqual({
+    nodes: [{ path: 'tiny/shared/team:0.5', pinned: true }],
+  });
 });
 
 test('lists under a node outside are refused with the words for what is not there', async () => {

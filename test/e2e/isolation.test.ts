@@ -49,6 +49,10 @@ describe('a key that is bound to a subtree', () => {
     registry = await TinyRegistry.start({ env: { ESPALIER_HUB_URL: 'off' } });
     await grow('tiny', BRANCHES);
     for (const place of places) place.secrets.push(...(await secretsOf(place)));
+    for (const { node, secrets } of places) {
+      const merge = await registry.post<{ id: string; digest: string }>('/merges', { path: node.path }, 201);
+      secrets.push(merge.id, merge.digest);
+    }
     const model = await registry.get<{ id: string; digest: string; rootNodeId: string }>('/models/tiny');
     modelSecrets = [model.id, model.digest, model.rootNodeId];
     for (const place of places) {

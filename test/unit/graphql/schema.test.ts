@@ -30,6 +30,7 @@ import { gcBody, gcReportSchema } from '../../../src/registry/gc/gc.dto.js';
 import { headMoveSchema } from '../../../src/registry/history/history.dto.js';
 import { createKeyBody, keySchema, updateKeyBody } from '../../../src/registry/keys/key.dto.js';
 import { lineageSchema } from '../../../src/registry/lineage/lineage.dto.js';
+import { mergeSchema } from '../../../src/registry/merges/merge.dto.js';
 import { redirectSchema } from '../../../src/registry/places/redirect.dto.js';
 import { deletedNodeSchema } from '../../../src/registry/places/removal.dto.js';
 import { recallBody, recallSchema } from '../../../src/registry/recall/recall.dto.js';
@@ -60,6 +61,7 @@ const TWINS: Record<string, Twin> = {
   Revision: { dto: revisionSchema, links: ['node', 'card'], lists: ['targets', 'metrics'] },
   Alias: { dto: aliasSchema, links: ['node'] },
   Redirect: { dto: redirectSchema },
+  Merge: { dto: mergeSchema, links: ['node'] },
   DeletedNode: { dto: deletedNodeSchema },
   Resolution: { dto: resolutionSchema },
   ServedPath: { dto: servedPathSchema },
