@@ -29,13 +29,14 @@ interface SlotSet {
 }
 
 export class LoraPorts implements RankSource {
-  /** Benchmarks and tests put another in its place. */
-  planner: PortPlanner = planByCost(PORT_COSTS);
   readonly #config: ModelConfig;
   readonly #bank: AdapterBank;
   readonly #widths: readonly number[];
   readonly #slotBudget: number;
-  readonly #sets = new Map<number, SlotSet>();
+  /** By KV capacity. */
+  #sets = new Map<number, SlotSet>();
+  #planner: PortPlanner = planByCost(PORT_COSTS);
+  readonly #setsOfPlanner = new WeakMap<PortPlanner, Map<number, SlotSet>>([[this.#planner, this.#sets]]);
   /** Empty slots, by number of rows. */
   readonly #empty = new Map<number, SlotTensors>();
   readonly #paths = new WeakMap<readonly AdapterUse[], number>();
@@ -58,6 +59,14 @@ export class LoraPorts implements RankSource {
   /** Of the slots. */
   get bytes(): number {
     return [...this.#sets.values()].reduce((sum, { slots }) => sum + slots.bytes, 0);
+  }
+
+  /** Benchmarks and tests put another in its place, which gets slots of its own. */
+  set planner(planner: PortPlanner) {
+    const sets = this.#setsOfPlanner.get(planner) ?? new Map<number, SlotSet>();
+    this.#setsOfPlanner.set(planner, sets);
+    this.#planner = planner;
+    this.#sets = sets;
   }
 
   feed({ rows, tokens, capacity, alone }: RankRun): RankFeeds {
@@ -105,7 +114,7 @@ export class LoraPorts implements RankSource {
       slotBudget: this.#slotBudget - others / Float32Array.BYTES_PER_ELEMENT,
       lifetime: tokens === 1 ? DECODING_LIFETIME : 1,
     };
-    set.plan = this.planner(batch);
+    set.plan = this.#planner(batch);
     set.key = key;
     return set;
   }

@@ -68,6 +68,9 @@ export class Runner {
   readonly #inputs: BatchInputs;
   /** Rows whose numbers overflowed, so that their past is incomplete. */
   readonly #overflowed = new Set<string>();
+  /** Of the last run, to be changed into those of the next. */
+  readonly #feeds: Record<string, InputTensor> = {};
+  readonly #ranksFed: (readonly (readonly [string, InputTensor])[])[] = [];
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
 
@@ -111,9 +114,8 @@ export class Runner {
     const { ordered, past, capacity } = this.#place(rows);
     const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
     const ranks = this.#ranks.feed({ rows: ordered, tokens, capacity, alone });
-    const feeds = Object.fromEntries<InputTensor>(past);
-    for (const { tensors } of ranks.shared) for (const [name, tensor] of tensors) feeds[name] = tensor;
-    for (const [name, tensor] of ranks.slots) feeds[name] = tensor;
+    const feeds = this.#feedRanks(ranks);
+    for (const [name, tensor] of past) feeds[name] = tensor;
     this.#inputs.build({ rows, ordered, tokens, capacity, ranks }, feeds);
 
     const outputs = await this.#session.run(feeds, [LOGITS, NEW_K, NEW_V]);
@@ -134,6 +136,16 @@ export class Runner {
       if (finite) this.#kv.write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
       return { logits: logits.subarray(from, at), finite };
     });
+  }
+
+  /** All that the LoRA ports are fed. Hundreds of tensors: only what isn't the same as in the last run is touched. */
+  #feedRanks({ shared, slots }: RankFeeds): Record<string, InputTensor> {
+    for (const [i, tensors] of [slots, ...shared.map(({ tensors }) => tensors)].entries()) {
+      if (this.#ranksFed[i] === tensors) continue;
+      for (const [name, tensor] of tensors) this.#feeds[name] = tensor;
+      this.#ranksFed[i] = tensors;
+    }
+    return this.#feeds;
   }
 
   /** The order in which the rows lie in the cache, and what of it they are fed. */
