@@ -1,8 +1,8 @@
 /** A base model that is loaded for the CPU: session, KV cache and adapter bank, and the runner over them. */
 import { checkFileStamps } from '../formats/checkpoint/file-stamps.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { linearModules } from '../formats/checkpoint/modules.js';
-import { readCheckpoint } from '../formats/checkpoint/read-checkpoint.js';
+import { type Checkpoint, readCheckpoint } from '../formats/checkpoint/read-checkpoint.js';
+import { loadedWeightBytes } from '../formats/quantization/loaded-bytes.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { AdapterBank } from './adapter-bank.js';
 import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
@@ -50,7 +50,7 @@ export class LoadedModel implements ServedModel {
   readonly kv: KvCache;
   readonly bank: AdapterBank;
   readonly ports: LoraPorts;
-  /** Of the weights in memory, which are float32. */
+  /** Of the weights in memory, which are float32 or quantised. */
   readonly bytes: number;
   readonly mergedBytes: number;
   readonly #checkpoint: WeightFolder;
@@ -61,7 +61,7 @@ export class LoadedModel implements ServedModel {
 
   private constructor(
     source: ModelSource,
-    checkpoint: WeightFolder,
+    checkpoint: Checkpoint,
     session: Session,
     limits: EngineLimits,
     memory: EngineMemory,
@@ -69,8 +69,8 @@ export class LoadedModel implements ServedModel {
     const { config } = checkpoint;
     this.source = source;
     this.config = config;
-    this.bytes = weightBytes(config);
-    this.mergedBytes = weightBytes({ ...config, tiedEmbeddings: false });
+    this.bytes = loadedWeightBytes(config, checkpoint.quantization);
+    this.mergedBytes = loadedWeightBytes({ ...config, tiedEmbeddings: false }, checkpoint.quantization);
     this.#checkpoint = checkpoint;
     this.#limits = limits;
     this.#memory = memory;
@@ -122,10 +122,4 @@ export class LoadedModel implements ServedModel {
     this.bank.dispose();
     await this.#session.release();
   }
-}
-
-function weightBytes(config: ModelConfig): number {
-  const embedding = config.vocabSize * config.hiddenSize;
-  const linears = linearModules(config).reduce((sum, module) => sum + module.inFeatures * module.outFeatures, 0);
-  return (linears + (config.tiedEmbeddings ? 0 : embedding)) * Float32Array.BYTES_PER_ELEMENT;
 }
