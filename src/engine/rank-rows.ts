@@ -8,6 +8,7 @@ import { loraA, loraB } from '../graph/ports.js';
 import type { FoldedAdapter } from './folded-adapter.js';
 import { float32, type InputTensor } from './ort.js';
 import { RankLayout } from './rank-layout.js';
+import type { RankStore } from './rank-store.js';
 
 const FIRST_CAPACITY = 32;
 /**
@@ -41,7 +42,7 @@ export interface RankFeed {
   tensors: readonly (readonly [string, InputTensor])[];
 }
 
-export class RankRows {
+export class RankRows implements RankStore {
   readonly projection: Projection;
   readonly layout = new RankLayout();
   readonly #modules: ModuleRows[];

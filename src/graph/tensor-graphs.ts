@@ -48,3 +48,31 @@ export const encodeReplaceGraph = (): Uint8Array =>
     const lines = g.input(LINES, DataType.int64, ['k', 1]);
     return ScatterND(g, tensor, lines, g.input(ROWS, DataType.float32, ['k', 'w']));
   });
+
+/** The rows of a tensor that `encodeReplaceAllGraph` puts in, and the tensor as it is then. */
+export const rowsFor = (name: string): string => `rows.${name}`;
+export const replaced = (name: string): string => `replaced.${name}`;
+export const selected = (name: string): string => `selected.${name}`;
+
+/** `encodeSelectGraph` for several tensors at once, the same lines of each: {name} → selected.{name} */
+export function encodeSelectAllGraph(widths: ReadonlyMap<string, number>): Uint8Array {
+  const g = new GraphBuilder();
+  const lines = g.input(LINES, DataType.int64, ['k']);
+  for (const [name, width] of widths) {
+    const tensor = g.input(name, DataType.float32, ['n', width]);
+    g.output(selected(name), Gather(g, tensor, lines), DataType.float32, ['k', width]);
+  }
+  return encodeModel(g.build('select'));
+}
+
+/** `encodeReplaceGraph` for several tensors at once: {name}, rows.{name} → replaced.{name} */
+export function encodeReplaceAllGraph(widths: ReadonlyMap<string, number>): Uint8Array {
+  const g = new GraphBuilder();
+  const lines = g.input(LINES, DataType.int64, ['k', 1]);
+  for (const [name, width] of widths) {
+    const tensor = g.input(name, DataType.float32, ['n', width]);
+    const rows = g.input(rowsFor(name), DataType.float32, ['k', width]);
+    g.output(replaced(name), ScatterND(g, tensor, lines, rows), DataType.float32, ['n', width]);
+  }
+  return encodeModel(g.build('replace'));
+}

@@ -8,7 +8,6 @@ import { encodeDecoderGraph } from '../../graph/decoder-graph.js';
 import type { GraphOptions } from '../../graph/graph-options.js';
 import { ROTARY_COS, ROTARY_SIN } from '../../graph/pool-ports.js';
 import { rotaryTables } from '../../graph/rotary.js';
-import { AdapterBank } from '../adapter-bank.js';
 import { longestRow } from '../kv-size.js';
 import type { EngineMemory } from '../loaded-model.js';
 import type { Feeds, Session } from '../ort.js';
@@ -16,6 +15,7 @@ import type { AdapterUse, EngineLimits, ModelSource } from '../protocol.js';
 import type { RunnerRow } from '../runner.js';
 import type { MergedModel, ServedModel } from '../served-model.js';
 import type { GpuDevice } from './gpu-device.js';
+import { GpuBank } from './gpu-bank.js';
 import { GpuKv } from './gpu-kv.js';
 import { GpuRunner } from './gpu-runner.js';
 import type { GpuTensor } from './gpu-tensor.js';
@@ -36,7 +36,7 @@ export class GpuModel implements ServedModel {
   readonly source: ModelSource;
   readonly config: ModelConfig;
   readonly kv: GpuKv;
-  readonly bank: AdapterBank;
+  readonly bank: GpuBank;
   readonly #weights: GpuWeights;
   readonly #tables: Record<string, GpuTensor>;
   readonly #session: Session;
@@ -56,16 +56,14 @@ export class GpuModel implements ServedModel {
     this.#weights = parts.weights;
     this.#tables = parts.tables;
     this.kv = new GpuKv(config, config.maxPositions, memory.kv, device);
-    this.bank = new AdapterBank(config, {
+    this.bank = new GpuBank(config, device, {
       rankBudget: limits.bankRankBudget,
       host: memory.host,
       source: (use) => memory.loader.load(use, config),
     });
     const tables = Object.entries(parts.tables).map(([name, { tensor }]) => [name, tensor] as const);
     const constant: Feeds = { ...parts.weights.feeds(), ...Object.fromEntries(tables) };
-    this.#runner = new GpuRunner(config, parts.session, constant, this.kv, {
-      ready: (digests) => Promise.resolve(this.bank.feed(digests, 1, true)),
-    });
+    this.#runner = new GpuRunner(config, parts.session, constant, this.kv, this.bank);
   }
 
   static async load(
@@ -111,7 +109,7 @@ export class GpuModel implements ServedModel {
 
   async release(): Promise<void> {
     this.kv.dispose();
-    this.bank.dispose();
+    await this.bank.free();
     await this.#session.release();
     this.#weights.release();
     for (const table of Object.values(this.#tables)) table.dispose();
