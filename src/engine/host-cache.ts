@@ -70,6 +70,10 @@ export class HostCache {
     return this.#pinned.get(digest) ?? this.#held.get(digest)?.adapter ?? this.#entries.get(digest);
   }
 
+  isPinned(digest: string): boolean {
+    return this.#pins.has(digest);
+  }
+
   /** Holds an adapter for a row that waits for it. */
   hold(adapter: FoldedAdapter, nowMs: number): void {
     const { digest } = adapter;
