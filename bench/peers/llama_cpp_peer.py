@@ -33,7 +33,7 @@ class Context:
         self.batch = llama.llama_batch_init(params.n_batch, 0, 1)
 
     def set_adapters(self, adapters):
-        array = (ctypes.c_void_p * max(1, len(adapters)))(*adapters)
+        array = (llama.llama_adapter_lora_p_ctypes * max(1, len(adapters)))(*adapters)
         scales = (ctypes.c_float * max(1, len(adapters)))(*[1.0] * len(adapters))
         if llama.llama_set_adapters_lora(self.context, array, len(adapters), scales) != 0:
             raise SystemExit("The adapters can't be set.")
