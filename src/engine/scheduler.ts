@@ -184,7 +184,8 @@ export class Scheduler {
       .filter(({ pending, computed }) => pending > 1 || computed === 0)
       .concat(this.#waiting)
       .reduce((sum, { pending }) => sum + pending, 0);
-    return this.#pace.allowance(decodingRows, backlog);
+    // Rows of other batches wait for this one's step.
+    return this.#pace.allowance(decodingRows + (this.#limits.rowsElsewhere?.() ?? 0), backlog);
   }
 
   get #isFull(): boolean {

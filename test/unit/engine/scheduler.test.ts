@@ -135,9 +135,11 @@ describe('a step', () => {
         return rows === 0 ? { tokens: 8, perRow: 0 } : { tokens: 5, perRow: 2 };
       },
     };
-    const loop = new Loop({ pace });
+    let elsewhere = 0;
+    const loop = new Loop({ pace, limits: { ...LIMITS, rowsElsewhere: () => elsewhere } });
     loop.add(request('decoding', 3, 5));
     loop.step();
+    elsewhere = 1;
     loop.add(request('a', 7, 2));
     loop.add(request('b', 9, 2));
     // The rest of a's prompt leaves 3 tokens, of which another run costs 2.
@@ -147,8 +149,8 @@ describe('a step', () => {
     expect(runs.slice(1).flat()).toMatchObject([{ count: 1 }, { count: 2 }]);
     expect(asked).toEqual([
       [0, 3],
-      [1, 16],
-      [1, 11],
+      [2, 16],
+      [2, 11],
     ]);
   });
 
