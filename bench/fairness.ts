@@ -51,11 +51,8 @@ process.stdout.write(
 );
 
 const alone = await decoding(null);
-const arrivals = {
-  'full chunks': await arrivalsInto(await decoding(null)),
-  'by the pace': await arrivalsInto(await decoding(undefined)),
-};
-for (const [name, arrival] of Object.entries(arrivals)) printTable(describe(name, arrival));
+printTable(describe('full chunks', await arrivalsInto(await decoding(null))));
+printTable(describe('by the pace', await arrivalsInto(await decoding(undefined))));
 await model.release();
 
 /** A lane whose rows have their prompts behind them, and go on for longer than anything is measured. */
