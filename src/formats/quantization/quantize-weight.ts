@@ -37,9 +37,9 @@ export function quantizeWeight(
     for (let at = 0; at < blocks; at++) {
       const index = out * blocks + at;
       const start = out * inFeatures + at * BLOCK;
-      const values = dense.subarray(start, Math.min(start + BLOCK, (out + 1) * inFeatures));
-      if (isAsymmetric) block.fitAsymmetric(values);
-      else block.fitSymmetric(values);
+      block.fill(dense, start, Math.min(start + BLOCK, (out + 1) * inFeatures));
+      if (isAsymmetric) block.fitAsymmetric();
+      else block.fitSymmetric();
       scales[index] = block.scale;
       pack(block.numbers, bits, packed, index * blockBytes);
       if (!isAsymmetric) continue;
@@ -51,11 +51,15 @@ export function quantizeWeight(
   return { packed, scales, zeroPoints };
 }
 
-/** What one block becomes. It is used again for each, so that a weight of millions of blocks makes no garbage. */
+/**
+ * What one block becomes. It is used again for each, and loops over plain arrays of doubles: a weight has millions of
+ * blocks.
+ */
 class QuantizedBlock {
   readonly numbers = new Uint8Array(BLOCK);
   scale = 0;
   zeroPoint = 0;
+  readonly #values = new Float64Array(BLOCK);
   readonly #largest: number;
   readonly #middle: number;
 
@@ -64,47 +68,68 @@ class QuantizedBlock {
     this.#middle = 2 ** (bits - 1);
   }
 
+  /** The values from `start` to before `end`, and zeros up to a whole block. */
+  fill(dense: Float32Array, start: number, end: number): void {
+    const values = this.#values;
+    const count = end - start;
+    // Inside both arrays.
+    for (let i = 0; i < count; i++) values[i] = dense[start + i] as number;
+    for (let i = count; i < BLOCK; i++) values[i] = 0;
+  }
+
   /** The value of largest magnitude becomes the most negative number, so that all of them are used. */
-  fitSymmetric(values: Float32Array): void {
+  fitSymmetric(): void {
+    const values = this.#values;
     let extreme = 0;
-    for (const value of values) if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+    for (let i = 0; i < BLOCK; i++) {
+      const value = values[i] as number;
+      if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+    }
     this.zeroPoint = this.#middle;
-    this.#round(values, Math.fround(-extreme / this.#middle));
-    this.#refine(values);
+    this.#round(Math.fround(-extreme / this.#middle));
+    this.#refine();
   }
 
   /** The range, widened to hold zero, is spread over all numbers. */
-  fitAsymmetric(values: Float32Array): void {
+  fitAsymmetric(): void {
+    const values = this.#values;
     let [least, greatest] = [0, 0];
-    for (const value of values) {
+    for (let i = 0; i < BLOCK; i++) {
+      const value = values[i] as number;
       if (value < least) least = value;
       else if (value > greatest) greatest = value;
     }
     const scale = Math.fround((greatest - least) / this.#largest);
-    this.zeroPoint = scale === 0 ? this.#middle : clamp(Math.round(-least / scale), this.#largest);
-    this.#round(values, scale);
-    this.#refine(values);
+    this.zeroPoint = scale === 0 ? this.#middle : clamp(Math.floor(-least / scale + 0.5), this.#largest);
+    this.#round(scale);
+    this.#refine();
   }
 
   /** The scale that is best for these numbers in least squares, and the numbers that are nearest under it. */
-  #refine(values: Float32Array): void {
-    let [product, square] = [0, 0];
-    for (let i = 0; i < values.length; i++) {
-      const number = (this.numbers[i] as number) - this.zeroPoint;
+  #refine(): void {
+    const { numbers, zeroPoint } = this;
+    const values = this.#values;
+    let product = 0;
+    let square = 0;
+    for (let i = 0; i < BLOCK; i++) {
+      const number = (numbers[i] as number) - zeroPoint;
       product += number * (values[i] as number);
       square += number * number;
     }
     const scale = Math.fround(product / square);
     // Neither of a block of zeros nor where the scale is lost in rounding.
-    if (Number.isFinite(scale) && scale !== 0) this.#round(values, scale);
+    if (Number.isFinite(scale) && scale !== 0) this.#round(scale);
   }
 
-  #round(values: Float32Array, scale: number): void {
+  /** Halves go up. */
+  #round(scale: number): void {
     this.scale = scale;
+    const { numbers, zeroPoint } = this;
+    const values = this.#values;
+    const largest = this.#largest;
     const inverse = scale === 0 ? 0 : 1 / scale;
-    this.numbers.fill(this.zeroPoint, values.length);
-    for (let i = 0; i < values.length; i++) {
-      this.numbers[i] = clamp(Math.round((values[i] as number) * inverse) + this.zeroPoint, this.#largest);
+    for (let i = 0; i < BLOCK; i++) {
+      numbers[i] = clamp(Math.floor((values[i] as number) * inverse + 0.5) + zeroPoint, largest);
     }
   }
 }
