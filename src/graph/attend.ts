@@ -3,7 +3,8 @@
  *
  * The cache is read where it lies: the scores of past and new positions are computed apart and joined for one Softmax,
  * the weights are split again, and the two sums added. Only the new rows of K and V leave the graph. The g heads of a
- * group are stacked along T, so that they share one product with the K and V of their group.
+ * group are stacked along T, so that they share one product with the K and V of their group. A product for each head,
+ * which the runtime does without copying K and V into panels first, was 5% faster for 16 rows and slower for one.
  */
 import { DataType } from '../formats/onnx/model.js';
 import type { Decoder } from './decoder.js';
@@ -31,7 +32,8 @@ export function attend(d: Decoder, layer: number, { q, k, v: newV }: Projected):
   const grouped = Reshape(g, d.rotary.query(q), g.int64s(0, kvHeads, -1, headDim));
   const scores = Concat(g, [MatMul(g, grouped, pastKeys), MatMul(g, grouped, Transpose(g, newK, [0, 1, 3, 2]))], 3);
   const weights = Softmax(g, Add(g, scores, d.attentionBias));
-  const lengths = Concat(g, [Shape(g, pastValues, 2, 3), d.newLength], 0);
+  // The same in all layers, so asked of one.
+  const lengths = d.once('lengths', () => Concat(g, [Shape(g, pastValues, 2, 3), d.newLength], 0));
   const [pastWeights, newWeights] = Split(g, weights, lengths, 3);
   const sum = Add(g, MatMul(g, pastWeights, pastValues), MatMul(g, newWeights, newV));
   const perToken = Transpose(g, Reshape(g, sum, g.int64s(0, heads, -1, headDim)), [0, 2, 1, 3]);
