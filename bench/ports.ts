@@ -6,7 +6,7 @@
  * floats · rows, floats being the elements of A and B that are fed. One new token a row can't tell reading from
  * multiplying in private slots: there, the shared port's `multiply` is taken.
  *
- * Flags: --shape=111m|135m|wide|tiny, --steps=24, --threads=0.
+ * Flags: --shape=111m|135m|wide|tiny, --steps=24, --threads=0, --clock=wall|processor.
  */
 import { join } from 'node:path';
 import { LoadedModel } from '../src/engine/loaded-model.js';

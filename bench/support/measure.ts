@@ -22,6 +22,16 @@ export function choice<Option extends string>(name: string, options: readonly Op
   return option;
 }
 
+/**
+ * Milliseconds that pass, or with `--clock=processor` those that this process computes: on a busy machine, and with
+ * --threads=1, what it would take on a quiet one, but for what others leave of caches and memory.
+ */
+export function clockMs(): number {
+  if (choice('clock', ['wall', 'processor'], 'wall') === 'wall') return performance.now();
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** The value under which the share `q` of the samples lies (nearest rank). */
 export function quantile(samples: Float64Array, q: number): number {
   const sorted = samples.toSorted();

@@ -6,6 +6,6 @@
 import type { PortCosts } from './port-plan.js';
 
 export const PORT_COSTS: PortCosts = {
-  shared: { layer: 15_000, read: 0.25, multiply: 0.055 },
-  slot: { layer: 25_000, read: 0.45, multiply: 0.055, fill: 1 },
+  shared: { layer: 12_000, read: 0.33, multiply: 0.047 },
+  slot: { layer: 20_000, read: 0.43, multiply: 0.047, fill: 1 },
 };
