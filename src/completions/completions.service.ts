@@ -131,7 +131,7 @@ export class CompletionsService {
     const reservation = await this.#limits.reserveTokens(context.caller, reply, generation.tokensAskedFor);
     const trace = this.#traces.begin(model.resolved.path, endpoint);
     const deltas = generation.run(this.#engine, signal, {
-      output: (tokens) => trace.output(tokens),
+      output: (output) => trace.output(output),
       end: (promptTokens, completionTokens) => {
         trace.end(promptTokens, completionTokens);
         reservation.settle(promptTokens + completionTokens);

@@ -105,7 +105,7 @@ async function* runRow(
   const stopped = new AbortController();
   try {
     for await (const output of engine.generate(request, AbortSignal.any([signal, stopped.signal]))) {
-      trace.output(output.token === undefined ? 0 : 1);
+      trace.output(output);
       const delta = choice.accept(output);
       if (choice.finished) stopped.abort();
       if (delta) yield delta;

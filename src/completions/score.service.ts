@@ -143,7 +143,7 @@ export class ScoreService {
         scoreFrom: from,
       };
       for await (const output of this.#engine.generate(request, signal)) {
-        trace.output(0);
+        trace.output(output);
         if (output.promptLogprobs) scored.push(...output.promptLogprobs);
       }
     } finally {

@@ -19,6 +19,7 @@ import type { AdapterLoader } from './adapter-loader.js';
 import { AdapterPins } from './adapter-pins.js';
 import { adapterStats } from './adapter-stats.js';
 import type { LaneName, LaneTotals } from './lane.js';
+import { noTimes } from './lane-times.js';
 import { noTotals, sumTotals } from './lane-totals.js';
 import { loadModel } from './load-model.js';
 import { EngineMemory } from './loaded-model.js';
@@ -48,7 +49,10 @@ export class Engine {
   readonly #merging: Merging;
   /** Requests for models that are being loaded, by base digest. */
   readonly #parked = new Map<string, GenerationRequest[]>();
-  readonly #totals: Readonly<Record<LaneName, LaneTotals>> = { factored: noTotals(), merged: noTotals() };
+  readonly #totals: Readonly<Record<LaneName, LaneTotals>> = {
+    factored: { ...noTotals(), times: noTimes() },
+    merged: { ...noTotals(), times: noTimes() },
+  };
   /** Of models that are gone. */
   #bygone = noCounts();
   readonly #pins: AdapterPins;

@@ -9,6 +9,7 @@ import { EspalierError, InvalidRequestError, NonFiniteLogitsError } from '../err
 import type { ErrorShape } from '../errors.js';
 import { Admission } from './admission.js';
 import type { KvBudget } from './kv-budget.js';
+import { type LaneTimes, observe } from './lane-times.js';
 import { tokenLogprob } from './logprobs.js';
 import { PrefillPace } from './prefill-pace.js';
 import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
@@ -30,11 +31,15 @@ export interface LaneModel {
 /** 'factored' takes any path; 'merged' has the adapters of one in its weights. */
 export type LaneName = 'factored' | 'merged';
 
-export interface LaneTotals {
+export interface LaneCounts {
   steps: number;
   promptTokens: number;
   generatedTokens: number;
   preemptions: number;
+}
+
+export interface LaneTotals extends LaneCounts {
+  times?: LaneTimes;
 }
 
 /** Logits that a step may put out for scored prompts. */
@@ -158,6 +163,7 @@ export class Lane {
       this.#end(sequence);
     }
     const decoding = { rows: 0, ms: 0 };
+    const stepStartMs = this.#nowMs();
     for (const [n, rows] of runs.entries()) {
       const startMs = this.#nowMs();
       const logits = await this.#run(rows);
@@ -171,8 +177,18 @@ export class Lane {
       rows.forEach((row, index) => outputs.push(...this.#postprocess(row, logits[index])));
     }
     if (decoding.rows > 0) this.#pace.decoded(decoding.rows, decoding.ms);
-    if (runs.length > 0) this.totals.steps++;
+    if (runs.length > 0) this.#record(runs.slice(decodeRuns).flat(), decoding.rows, this.#nowMs() - stepStartMs);
     return { outputs, ran: runs.length > 0 };
+  }
+
+  #record(prefill: readonly ScheduledRow[], decodeRows: number, ms: number): void {
+    this.totals.steps++;
+    const { times } = this.totals;
+    if (times === undefined) return;
+    observe(times.stepSeconds, ms / 1000);
+    if (decodeRows > 0) observe(times.decodeRows, decodeRows);
+    const tokens = prefill.reduce((sum, { count }) => sum + count, 0);
+    if (tokens > 0) observe(times.prefillTokens, tokens);
   }
 
   /** What each row asked for, or why it has none. */
@@ -230,6 +246,7 @@ export class Lane {
     const mayStop = sequence.generatedCount >= request.minTokens;
     sequence.append(token);
     this.totals.generatedTokens++;
+    if (sequence.generatedCount === 1) output.lane = this.name;
     if (mayStop && request.stopTokenIds.includes(token)) output.finish = 'stop';
     else if (sequence.generatedCount >= request.maxTokens) output.finish = 'length';
   }

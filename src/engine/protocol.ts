@@ -113,6 +113,8 @@ export interface RowOutput {
   /** Prompt log-probabilities, in prompt order; may come in several parts. */
   promptLogprobs?: TokenLogprob[];
   token?: number;
+  /** With the row's first token: what kind of lane it runs in. */
+  lane?: LaneName;
   logprob?: TokenLogprob;
   /** Set on the last output of the row. */
   finish?: FinishReason;

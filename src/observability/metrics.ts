@@ -6,11 +6,15 @@ import { Inject, Injectable } from '@nestjs/common';
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client';
 import { CONFIG, type Config } from '../config.js';
 import { ENGINE, type EngineClient } from '../engine/engine-client.js';
+import type { LaneTimes, Tally } from '../engine/lane-times.js';
 import type { LaneTotals } from '../engine/lane.js';
 import type { EngineStats } from '../engine/protocol.js';
 import { ActivePaths } from './active-paths.js';
+import { registerAdapterMetrics } from './adapter-metrics.js';
+import { TallyHistogram } from './tally-histogram.js';
 
 const SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120];
+const BETWEEN = [0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5];
 const TOKENS = [1, 4, 16, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
 
 /** Gauge or counter → help text, and where it comes from. */
@@ -29,8 +33,6 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   ],
   espalier_engine_bank_ranks: ['Rank rows of adapters in the bank that are in use.', (stats) => stats.bankRanks],
   espalier_engine_bank_rank_budget: ['Rank rows that the bank holds.', (stats) => stats.bankRankBudget],
-  espalier_engine_bank_adapters: ['Adapters in the bank.', (stats) => stats.adapters.bank.adapters],
-  espalier_engine_host_cache_bytes: ['Bytes of adapters in host memory.', (stats) => stats.adapters.host.bytes],
   espalier_engine_host_cache_budget_bytes: [
     'Bytes of adapters that host memory may hold.',
     (stats) => stats.hostBudgetBytes,
@@ -43,13 +45,11 @@ const ENGINE_GAUGES: Record<string, [help: string, of: (stats: EngineStats) => n
   ],
   espalier_engine_resident_bytes: ['Resident memory of the engine process.', (stats) => stats.rssBytes],
   espalier_engine_gpu_bytes: ["Bytes of tensors in a GPU's memory.", (stats) => stats.gpuBytes],
-  // These start again with the engine process, as Prometheus expects of counters.
+  // These start again with the engine process, as counters do.
   espalier_engine_steps: ['Steps since the engine process started.', (stats) => stats.steps],
   espalier_engine_preemptions: ['Rows taken out of the batch for lack of memory.', (stats) => stats.preemptions],
   espalier_engine_prefix_cache_hits: ['Rows whose beginning was cached.', (stats) => stats.prefixHits],
   espalier_engine_prefix_cache_tokens: ['Tokens of rows that were cached.', (stats) => stats.prefixTokens],
-  espalier_engine_adapter_loads: ['Adapters read from disk.', (stats) => stats.adapters.host.loads],
-  espalier_engine_adapter_evictions: ['Adapters dropped from memory.', (stats) => stats.adapters.bank.evictions],
   espalier_engine_bus_up_bytes: ["Bytes that runs took from the CPU's memory to a GPU's.", (stats) => stats.busUpBytes],
   espalier_engine_bus_down_bytes: [
     "Bytes that runs took from a GPU's memory to the CPU's.",
@@ -70,6 +70,19 @@ const LANE_GAUGES: Record<string, [help: string, of: (totals: LaneTotals) => num
   espalier_engine_lane_generated_tokens: ['Tokens that lanes of a kind drew.', (totals) => totals.generatedTokens],
 };
 
+const LANE_TALLIES: Record<string, [help: string, of: (times: LaneTimes) => Tally]> = {
+  espalier_engine_step_seconds: ['How long steps take, by kind of lane.', ({ stepSeconds }) => stepSeconds],
+  espalier_engine_decode_rows: ['Rows that decode in a step that has any.', ({ decodeRows }) => decodeRows],
+  espalier_engine_prefill_tokens: ['Prompt tokens read in a step that reads any.', (times) => times.prefillTokens],
+};
+
+function talliesOf(stats: EngineStats | null, of: (times: LaneTimes) => Tally): Record<string, Tally> {
+  const tallies: Record<string, Tally> = {};
+  for (const [lane, { times }] of Object.entries(stats?.lanes ?? {}))
+    if (times !== undefined) tallies[lane] = of(times);
+  return tallies;
+}
+
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
@@ -81,6 +94,16 @@ export class Metrics {
     'espalier_time_to_first_output_seconds',
     'From the tokenized request to the first output of the engine.',
     SECONDS,
+  );
+  readonly timeToFirstToken = this.#laneHistogram(
+    'espalier_time_to_first_token_seconds',
+    'From the tokenized request to the first token of a row, by the kind of lane that it ran in.',
+    SECONDS,
+  );
+  readonly timeBetweenTokens = this.#laneHistogram(
+    'espalier_time_between_tokens_seconds',
+    'Between two tokens of a row as the service has them, by the kind of lane.',
+    BETWEEN,
   );
   readonly requestSeconds = this.#histogram(
     'espalier_request_seconds',
@@ -97,6 +120,16 @@ export class Metrics {
       });
     }
     for (const [name, [help, of]] of Object.entries(LANE_GAUGES)) this.#laneGauge(name, help, engine, of);
+    registerAdapterMetrics(this.registry, () => engine.stats);
+    for (const [name, [help, of]] of Object.entries(LANE_TALLIES)) {
+      new TallyHistogram({
+        name,
+        help,
+        label: 'lane',
+        registry: this.registry,
+        tallies: () => talliesOf(engine.stats, of),
+      });
+    }
     this.#gauge('espalier_engine_up', 'Whether the engine process serves.', (gauge) =>
       gauge.set(engine.state === 'ready' ? 1 : 0),
     );
@@ -158,6 +191,10 @@ export class Metrics {
 
   #counter<Label extends string = never>(name: string, help: string, ...labelNames: Label[]): Counter<Label> {
     return new Counter({ name, help, labelNames, registers: [this.registry] });
+  }
+
+  #laneHistogram(name: string, help: string, buckets: number[]): Histogram<'lane'> {
+    return new Histogram({ name, help, buckets, labelNames: ['lane'], registers: [this.registry] });
   }
 
   #histogram(name: string, help: string, buckets: number[]): Histogram<'endpoint'> {

@@ -1,10 +1,12 @@
 /** Follows generation requests from arrival to end: for the metrics, and to know which paths run and wait now. */
 import { Injectable } from '@nestjs/common';
+import type { LaneName } from '../engine/lane.js';
+import type { RowOutput } from '../engine/protocol.js';
 import { Metrics } from './metrics.js';
 
 export interface RequestTrace {
-  /** The engine answered, with so many new tokens. */
-  output(tokens: number): void;
+  /** The engine put something out for one of the request's rows. */
+  output(output: RowOutput): void;
   /** May be called more than once; the first time counts. */
   end(promptTokens: number, completionTokens: number): void;
 }
@@ -23,9 +25,23 @@ export class RequestTraces {
     const begun = now();
     let state: 'waiting' | 'running' | 'ended' = 'waiting';
     metrics.paths.enter('waiting', path);
+    /** Rows that have a token, by id. */
+    const rows = new Map<string, { lane: LaneName; lastMs: number }>();
+    const token = ({ id, lane = 'factored' }: RowOutput): void => {
+      metrics.generatedTokens.inc();
+      const nowMs = now();
+      const row = rows.get(id);
+      if (row === undefined) {
+        rows.set(id, { lane, lastMs: nowMs });
+        metrics.timeToFirstToken.observe({ lane }, (nowMs - begun) / 1000);
+        return;
+      }
+      metrics.timeBetweenTokens.observe({ lane: row.lane }, (nowMs - row.lastMs) / 1000);
+      row.lastMs = nowMs;
+    };
     return {
-      output(tokens: number): void {
-        if (tokens > 0) metrics.generatedTokens.inc(tokens);
+      output(output: RowOutput): void {
+        if (output.token !== undefined) token(output);
         if (state !== 'waiting') return;
         state = 'running';
         metrics.paths.leave('waiting', path);
