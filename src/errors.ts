@@ -1438,9 +1438,10 @@ export interface GpuNeed {
   largestTensor: number;
   /** Of other models, merged lanes included. */
   inUse: number;
-  budget: number;
-  /** Of one tensor. */
-  tensorLimit: number;
+  /** Null: none is set. */
+  budget: number | null;
+  /** Of one tensor; null: none is set. */
+  tensorLimit: number | null;
 }
 
 /** A model that doesn't fit on the GPU: nothing of it has been loaded. */
@@ -1449,9 +1450,9 @@ export class GpuMemoryExceededError extends EspalierError {
     const { weights, largestTensor, inUse, budget, tensorLimit } = need;
     const megabytes = (bytes: number) => `${Math.ceil(bytes / 1024 / 1024)} MB`;
     const why =
-      largestTensor > tensorLimit
+      tensorLimit !== null && largestTensor > tensorLimit
         ? `its largest tensor takes ${megabytes(largestTensor)}, and ESPALIER_GPU_TENSOR_MB allows ${megabytes(tensorLimit)}`
-        : `its weights take ${megabytes(weights)}, ${megabytes(inUse)} are in use, and ESPALIER_GPU_MB allows ${megabytes(budget)}`;
+        : `its weights take ${megabytes(weights)}, ${megabytes(inUse)} are in use, and ESPALIER_GPU_MB allows ${megabytes(budget ?? 0)}`;
     super({
       code: 'gpu_memory_exceeded',
       status: 507,

@@ -22,6 +22,7 @@ import type { LaneName, LaneTotals } from './lane.js';
 import { noTimes } from './lane-times.js';
 import { noTotals, sumTotals } from './lane-totals.js';
 import { loadModel } from './load-model.js';
+import type { EngineDevice } from './engine-device.js';
 import { EngineMemory } from './loaded-model.js';
 import { Merging } from './merging.js';
 import { ModelLanes } from './model-lanes.js';
@@ -67,11 +68,11 @@ export class Engine {
   #wake: (() => void) | null = null;
   #ended: (() => void) | null = null;
 
-  /** `loader`: what reads adapters; without it this thread does. */
-  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void, loader?: AdapterLoader) {
+  /** `loader`: what reads adapters; without it this thread does. `device`: without it, the one that the limits name. */
+  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void, loader?: AdapterLoader, device?: EngineDevice) {
     this.#limits = limits;
     this.#emit = emit;
-    this.#memory = new EngineMemory(limits, loader);
+    this.#memory = new EngineMemory(limits, loader, device);
     this.#pins = new AdapterPins(this.#memory.host);
     this.#merging = new Merging(limits.mergedBudgetBytes ?? 0, {
       model: async (request) => (await this.#lanesFor(request)).model,

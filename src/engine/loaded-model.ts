@@ -35,12 +35,13 @@ export class EngineMemory {
       device = 'cpu',
     }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes' | 'device'>,
     loader = IN_THIS_THREAD,
+    chosen = new EngineDevice(device),
   ) {
     this.kv = new ByteBudget(kvBudgetBytes);
     this.prefixes = new PrefixCache(prefixBudgetBytes, this.kv);
     this.host = new HostCache(hostBudgetBytes);
     this.loader = loader;
-    this.device = new EngineDevice(device);
+    this.device = chosen;
   }
 }
 

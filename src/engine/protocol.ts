@@ -212,7 +212,7 @@ export interface EngineLimits {
   /** Bytes of tensors that a GPU's memory may hold: weights, KV cache and bank. Null or left out: no limit of ours. */
   gpuBudgetBytes?: number | null;
   /** Bytes of one tensor that a GPU takes; no limit of ours where left out. */
-  gpuTensorBytes?: number;
+  gpuTensorBytes?: number | null;
 }
 
 export type EngineCommand =

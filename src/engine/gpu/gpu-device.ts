@@ -1,9 +1,11 @@
 /**
  * The GPU of an engine process: makes tensors in its memory, and changes them there. What crosses the bus is counted.
  *
- * One for all models. Each of its few sessions is one operator, so a call is one dispatch.
+ * One for all models. Each of its few sessions is one operator, so a call is one dispatch. A tensor must be disposed
+ * before the session that made it is released, or the process ends; so sessions whose tensors live long live here.
  */
 import { DataType } from '../../formats/onnx/model.js';
+import { BASE_WEIGHT, encodeMergeGraph, MERGE_A, MERGE_B } from '../../graph/merge-graph.js';
 import {
   encodeCopyGraph,
   encodeExtendGraph,
@@ -16,6 +18,7 @@ import {
   SHAPE,
   TENSOR,
 } from '../../graph/tensor-graphs.js';
+import type { FoldedDelta } from '../../lowrank/delta.js';
 import { type BusTraffic, type Feeds, float32, int64, Session, type SessionOptions } from '../ort.js';
 import { GpuLedger, type GpuTensor } from './gpu-tensor.js';
 
@@ -27,6 +30,7 @@ interface Sessions {
   extend: Session;
   select: Session;
   replace: Session;
+  merge: Session;
 }
 
 export class GpuDevice {
@@ -52,6 +56,7 @@ export class GpuDevice {
       extend: await load(encodeExtendGraph(), 'device'),
       select: await load(encodeSelectGraph(), 'device'),
       replace: await load(encodeReplaceGraph(), 'host'),
+      merge: await load(encodeMergeGraph(), 'device'),
     });
   }
 
@@ -95,6 +100,16 @@ export class GpuDevice {
       [],
       { [RESULT]: tensor.tensor },
     );
+  }
+
+  /** W + Bᵀ A. weight: [out, in], a: [R, in], b: [R, out] → [out, in] */
+  merge(weight: GpuTensor, { rank, a, b }: Pick<FoldedDelta, 'rank' | 'a' | 'b'>): Promise<GpuTensor> {
+    const [outFeatures = 0, inFeatures = 0] = weight.dims;
+    return this.make(this.#sessions.merge, {
+      [BASE_WEIGHT]: weight.tensor,
+      [MERGE_A]: float32(a, [rank, inFeatures]),
+      [MERGE_B]: float32(b, [rank, outFeatures]),
+    });
   }
 
   /** Runs a session with outputs on the device, of which there is one. */

@@ -27,6 +27,12 @@ export class GpuWeight {
   }
 }
 
+/** What is computed at load and fed as weights are. */
+export interface Table {
+  values: Float32Array;
+  dims: readonly number[];
+}
+
 export class GpuWeights {
   readonly #weights: ReadonlyMap<string, GpuWeight>;
 
@@ -40,6 +46,7 @@ export class GpuWeights {
     device: GpuDevice,
     folder: string,
     tensors: Iterable<readonly [string, TensorLocation]>,
+    tables: Iterable<readonly [string, Table]>,
   ): Promise<GpuWeights> {
     const weights = new Map<string, GpuWeight>();
     const reader = new TensorReader(folder);
@@ -48,6 +55,9 @@ export class GpuWeights {
         const values = new Float32Array(location.shape.reduce((product, size) => product * size, 1));
         await reader.readFloat32(location, values);
         weights.set(name, new GpuWeight(await device.upload(values, location.shape)));
+      }
+      for (const [name, { values, dims }] of tables) {
+        weights.set(name, new GpuWeight(await device.upload(values, dims)));
       }
       return new GpuWeights(weights);
     } catch (error) {
@@ -66,8 +76,11 @@ export class GpuWeights {
     return this.#weights.get(name);
   }
 
-  get names(): Iterable<string> {
-    return this.#weights.keys();
+  /** The same weights but for `others`, which take their places or join them. Both are released. */
+  shareWith(others: ReadonlyMap<string, GpuWeight>): GpuWeights {
+    const weights = new Map(others);
+    for (const [name, weight] of this.#weights) if (!weights.has(name)) weights.set(name, weight.share());
+    return new GpuWeights(weights);
   }
 
   feeds(): Feeds {
