@@ -3,10 +3,19 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { Projection } from '../formats/checkpoint/modules.js';
 import { type BankOptions, RankBank } from './rank-bank.js';
 import { type RankFeed, RankRows } from './rank-rows.js';
+import type { BankStats } from './served-model.js';
 
 export class AdapterBank extends RankBank<RankRows> {
+  /** Bytes of the copies of rows that private slots hold. */
+  slotBytes: () => number = () => 0;
+
   constructor(config: ModelConfig, options: BankOptions) {
     super(config, options, (projection, modules) => new RankRows(projection, modules));
+  }
+
+  override get stats(): BankStats {
+    const stats = super.stats;
+    return { ...stats, bytes: stats.bytes + this.slotBytes() };
   }
 
   /**

@@ -52,6 +52,7 @@ export class LoraPorts implements RankSource {
         .filter((module) => module.projection === projection && projection !== 'lm_head')
         .reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0),
     );
+    bank.slotBytes = () => this.bytes;
     // As many rank rows in slots, at most, as the bank may hold.
     this.#slotBudget = bank.rankBudget * this.#widths.reduce((sum, width) => sum + width, 0);
   }

@@ -12,10 +12,10 @@ import type { RankStore } from './rank-store.js';
 
 const FIRST_CAPACITY = 32;
 /**
- * What a fed row that no row of the run needs costs: reading it, in multiples of one token's product with it. Copying a
- * row into a new array costs about seven times as much as reading it. Measured with in + out ≥ 1000.
+ * What a fed row that no row of the run needs costs: reading it, in multiples of one token's product with it (see
+ * port-costs.ts). Copying a row into a new array costs about seven times as much as reading it.
  */
-const READ_COST = 60;
+const READ_COST = 7;
 const COPY_COST = 7 * READ_COST;
 /** Sets of adapters whose waste is remembered. */
 const MAX_WASTES = 64;
