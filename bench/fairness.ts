@@ -22,13 +22,14 @@ const SHAPE = shapeFlag();
 const ROWS = flag('rows', 16);
 const PROMPT = flag('prompt', 1000);
 const PROMPTS = flag('prompts', 2);
-/** Of the rows that decode. */
-const SHORT_PROMPT = 32;
 const BAR = 2;
+const CHUNK = flag('chunk', 128);
+/** Of the rows that decode: all begin in one step, so that they stay of one length. */
+const SHORT_PROMPT = Math.max(1, Math.floor(CHUNK / ROWS));
 const LIMITS: EngineLimits = {
   maxRows: ROWS + 1,
   maxWaiting: ROWS,
-  prefillChunkTokens: flag('chunk', 128),
+  prefillChunkTokens: CHUNK,
   kvBudgetBytes: 4 * 2 ** 30,
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,

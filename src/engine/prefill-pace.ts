@@ -3,14 +3,24 @@
  * `stretch` times as long as decoding alone. Numbers only; what runs took is told from outside.
  *
  * A prompt's chunk is a run of its own, which reads all weights once however short it is. Where few rows decode, that
- * alone may be as much as a step: then prompts go on by the smallest chunk. And where much is waiting to be read, pace
- * gives way: all of it is read within `STEPS_FOR_BACKLOG` steps, or a full chunk a step.
+ * alone may be as much as a step: then prompts go on by the smallest chunk. Pace gives way where more rows want to begin
+ * than decode, so that a burst doesn't wait for the few that came first; and where much is to be read, so that all of it is
+ * read within `STEPS_FOR_BACKLOG` steps, or a full chunk a step.
  */
 import { LinearCost } from './linear-cost.js';
 
 /** Shorter chunks cost hardly less than this one. */
 const SMALLEST_CHUNK = 8;
 const STEPS_FOR_BACKLOG = 160;
+
+/** What a step finds. */
+export interface RowsAtHand {
+  decoding: number;
+  /** Rows with a place in the batch, or one free for them, that have no token yet. */
+  beginning: number;
+  /** Prompt tokens that are still to be read, of rows in the batch and of those that wait. */
+  backlog: number;
+}
 
 /** Prompt tokens that a step may take. */
 export interface PrefillAllowance {
@@ -41,10 +51,9 @@ export class PrefillPace {
     this.#prefill.observe(tokens, ms);
   }
 
-  /** `backlog`: prompt tokens that are still to be read, of rows in the batch and of those that wait. */
-  allowance(decodingRows: number, backlog: number): PrefillAllowance {
-    if (decodingRows === 0 || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
-    const { tokens, perRow } = this.#withinStretch(decodingRows, this.#stretch);
+  allowance({ decoding, beginning, backlog }: RowsAtHand): PrefillAllowance {
+    if (beginning > decoding || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
+    const { tokens, perRow } = this.#withinStretch(decoding, this.#stretch);
     const least = Math.max(SMALLEST_CHUNK, Math.ceil(backlog / STEPS_FOR_BACKLOG));
     return { tokens: Math.min(this.#fullChunk, Math.max(least, tokens)), perRow };
   }

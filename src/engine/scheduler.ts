@@ -180,12 +180,16 @@ export class Scheduler {
   }
 
   #allowance(decodingRows: number): PrefillAllowance {
-    const backlog = this.#running
-      .filter(({ pending, computed }) => pending > 1 || computed === 0)
-      .concat(this.#waiting)
-      .reduce((sum, { pending }) => sum + pending, 0);
-    // Rows of other batches wait for this one's step.
-    return this.#pace.allowance(decodingRows + (this.#limits.rowsElsewhere?.() ?? 0), backlog);
+    const { maxRows, rowsElsewhere } = this.#limits;
+    const elsewhere = rowsElsewhere?.() ?? 0;
+    const begun = this.#running.filter(({ pending, computed }) => pending > 1 || computed === 0);
+    const places = Math.max(0, maxRows - this.#running.length - elsewhere);
+    return this.#pace.allowance({
+      // Rows of other batches wait for this one's step.
+      decoding: decodingRows + elsewhere,
+      beginning: begun.length + Math.min(places, this.#waiting.length),
+      backlog: [...begun, ...this.#waiting].reduce((sum, { pending }) => sum + pending, 0),
+    });
   }
 
   get #isFull(): boolean {

@@ -53,15 +53,15 @@ describe('the pace', () => {
     const pace = new PrefillPace(FULL, STRETCH);
     pace.decoded(8, ms(8));
     pace.prefilled(64, ms(64));
-    expect(pace.allowance(0, 1000)).toEqual({ tokens: FULL, perRow: 0 });
+    expect(pace.allowance({ decoding: 0, beginning: 1, backlog: 1000 })).toEqual({ tokens: FULL, perRow: 0 });
     const off = new PrefillPace(FULL, null);
     off.decoded(8, ms(8));
     off.prefilled(64, ms(64));
-    expect(off.allowance(8, 1000)).toEqual({ tokens: FULL, perRow: 0 });
+    expect(off.allowance({ decoding: 8, beginning: 1, backlog: 1000 })).toEqual({ tokens: FULL, perRow: 0 });
   });
 
   test('is the smallest chunk before anything was measured', () => {
-    expect(new PrefillPace(FULL, STRETCH).allowance(4, 1000).tokens).toBe(8);
+    expect(new PrefillPace(FULL, STRETCH).allowance({ decoding: 4, beginning: 1, backlog: 1000 }).tokens).toBe(8);
   });
 
   test.each([16, 32, 64])('keeps the step of %i rows within 1.8×, from the first long chunk on', (rows) => {
@@ -69,7 +69,7 @@ describe('the pace', () => {
     pace.prefilled(FULL, ms(FULL));
     pace.decoded(rows, ms(rows));
     for (let step = 0; step < 60; step++) {
-      const { tokens } = pace.allowance(rows, 1000);
+      const { tokens } = pace.allowance({ decoding: rows, beginning: 1, backlog: 1000 });
       expect(stepOf(rows, tokens)).toBeLessThanOrEqual(STRETCH + 1e-9);
       // And makes use of what it may.
       expect(stepOf(rows, tokens + 1)).toBeGreaterThan(STRETCH - 0.02);
@@ -86,7 +86,7 @@ describe('the pace', () => {
       const slower = 1 + Math.abs(Math.sin(step / 40));
       const rows = 16 + Math.round(12 * Math.sin(step / 25));
       pace.decoded(rows, ms(rows, slower));
-      const { tokens } = pace.allowance(rows, 1000);
+      const { tokens } = pace.allowance({ decoding: rows, beginning: 1, backlog: 1000 });
       if (stepOf(rows, tokens) > 2 && tokens > 8) late++;
       pace.prefilled(tokens, ms(tokens, slower));
     }
@@ -97,21 +97,29 @@ describe('the pace', () => {
     const pace = new PrefillPace(FULL, STRETCH);
     for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
     pace.decoded(1, ms(1));
-    expect(pace.allowance(1, 1000).tokens).toBe(8);
+    expect(pace.allowance({ decoding: 1, beginning: 1, backlog: 1000 }).tokens).toBe(8);
   });
 
   test('counts a further row as the run that it may be', () => {
     const pace = new PrefillPace(FULL, STRETCH);
     for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
     pace.decoded(32, ms(32));
-    expect(pace.allowance(32, 100).perRow).toBe(Math.ceil(22 / 1.7));
+    expect(pace.allowance({ decoding: 32, beginning: 1, backlog: 100 }).perRow).toBe(Math.ceil(22 / 1.7));
+  });
+
+  test('gives way to more rows that want to begin than decode', () => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
+    pace.decoded(4, ms(4));
+    expect(pace.allowance({ decoding: 4, beginning: 5, backlog: 160 })).toEqual({ tokens: FULL, perRow: 0 });
+    expect(pace.allowance({ decoding: 4, beginning: 4, backlog: 160 }).tokens).toBe(8);
   });
 
   test('gives way to a backlog, so that what waits is read in the end', () => {
     const pace = new PrefillPace(FULL, STRETCH);
     for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
     pace.decoded(16, ms(16));
-    expect(pace.allowance(16, 6400).tokens).toBe(40);
-    expect(pace.allowance(16, 1e6).tokens).toBe(FULL);
+    expect(pace.allowance({ decoding: 16, beginning: 1, backlog: 6400 }).tokens).toBe(40);
+    expect(pace.allowance({ decoding: 16, beginning: 1, backlog: 1e6 }).tokens).toBe(FULL);
   });
 });

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import type { PrefillPace } from '../../../src/engine/prefill-pace.js';
+import type { PrefillPace, RowsAtHand } from '../../../src/engine/prefill-pace.js';
 import type { GenerationRequest } from '../../../src/engine/protocol.js';
 import { type Schedule, Scheduler, type SchedulerLimits } from '../../../src/engine/scheduler.js';
 import { Sequence } from '../../../src/engine/sequence.js';
@@ -128,11 +128,11 @@ describe('a step', () => {
   });
 
   test('gives prompts what the pace of decoding rows allows, told how many there are and what is to be read', () => {
-    const asked: [number, number][] = [];
+    const asked: RowsAtHand[] = [];
     const pace = {
-      allowance: (rows: number, backlog: number) => {
-        asked.push([rows, backlog]);
-        return rows === 0 ? { tokens: 8, perRow: 0 } : { tokens: 5, perRow: 2 };
+      allowance: (rows: RowsAtHand) => {
+        asked.push(rows);
+        return rows.decoding === 0 ? { tokens: 8, perRow: 0 } : { tokens: 5, perRow: 2 };
       },
     };
     let elsewhere = 0;
@@ -148,9 +148,9 @@ describe('a step', () => {
     expect(decodeRuns).toBe(1);
     expect(runs.slice(1).flat()).toMatchObject([{ count: 1 }, { count: 2 }]);
     expect(asked).toEqual([
-      [0, 3],
-      [2, 16],
-      [2, 11],
+      { decoding: 0, beginning: 1, backlog: 3 },
+      { decoding: 2, beginning: 2, backlog: 16 },
+      { decoding: 2, beginning: 2, backlog: 11 },
     ]);
   });
 
