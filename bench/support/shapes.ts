@@ -17,6 +17,8 @@ const SMOLLM = { hidden: 576, intermediate: 1536, layers: 30, heads: 9, kvHeads:
 export const SHAPES = {
   /** SmolLM-135M with a small vocabulary: lm_head, which has no adapter, weighs little. 110.9M parameters. */
   '111m': { name: '111m', ...SMOLLM, vocab: 8192 },
+  /** A fifth of its layers, 26.0M parameters: for what needs many tokens. */
+  '26m': { name: '26m', ...SMOLLM, layers: 6, vocab: 8192 },
   /** SmolLM-135M: 134.5M parameters. */
   '135m': { name: '135m', ...SMOLLM, vocab: 49152 },
   /** Wide and shallow, 209M parameters: what the layers of a 1B model are like. */
