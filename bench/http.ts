@@ -50,6 +50,8 @@ const leaves = tree.nodes.map(({ path }) => `story/${path}`).filter((path) => pa
 const service = await MeasuredService.start(join(folder, 'data'), {
   ESPALIER_IMPORT_ROOTS: folder,
   ESPALIER_MAX_ROWS: String(STREAMS),
+  // All requests have the same prompt, which is to be computed each time.
+  ESPALIER_PREFIX_CACHE_MB: '0',
   ESPALIER_THREADS: String(flag('threads', 0)),
 });
 try {
