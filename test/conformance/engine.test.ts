@@ -8,6 +8,7 @@ import type { AdapterUse, EngineEvent, EngineLimits, GenerationRequest } from '.
 import { linearModules } from '../../src/formats/checkpoint/modules.js';
 import { readAdapter } from '../../src/formats/peft/read-adapter.js';
 import { writeSafetensors } from '../../src/formats/safetensors/write-safetensors.js';
+import { DEVICES, type TestDevice, testDevice } from './support/devices.js';
 import { LIMITS } from './support/driven-row.js';
 import { gather, type Generated, goldenLogprobs, greedyRequest } from './support/generation.js';
 import { CASES, GoldenCase } from './support/golden.js';
@@ -26,18 +27,20 @@ afterAll(async () => {
 async function generate(
   requests: readonly GenerationRequest[],
   limits: EngineLimits = LIMITS,
+  device: TestDevice = 'cpu',
 ): Promise<{ rows: Map<string, Generated>; events: EngineEvent[] }> {
   const events: EngineEvent[] = [];
   const outputs = () => events.flatMap((event) => (event.type === 'outputs' ? event.rows : []));
   let done: () => void;
   const all = new Promise<void>((resolve) => (done = resolve));
   let left = requests.length;
-  const engine = new Engine(limits, (event) => {
+  const emit = (event: EngineEvent) => {
     events.push(event);
     if (event.type !== 'outputs') return;
     left -= event.rows.filter(({ finish, error }) => finish !== undefined || error !== undefined).length;
     if (left === 0) done();
-  });
+  };
+  const engine = new Engine(limits, emit, undefined, testDevice(device));
   for (const request of requests) engine.submit(request);
   await all;
   await engine.shutdown(0);
@@ -57,85 +60,104 @@ function expectGolden(golden: GoldenCase, rows: ReadonlyMap<string, Generated>):
   }
 }
 
-test('every path of every checkpoint, in one engine, all at once', async () => {
-  const requests = cases.flatMap((golden) => golden.expectations.map((each) => greedyRequest(golden, each)));
-  const { rows } = await generate(requests, { ...LIMITS, prefillChunkTokens: 16, maxWaiting: requests.length });
-  for (const golden of cases) expectGolden(golden, rows);
-});
-
-test('with hardly any memory: few rows, few ranks, rows that are preempted and computed again', async () => {
-  const golden = cases[0]!;
-  const { layers, kvHeads, headDim } = golden.checkpoint.config;
-  const bytesOfSmallest = 64 * layers * kvHeads * headDim * 2 * 4;
-  // Past 64 positions a row needs a place of twice the size, which another has to give up.
-  const requests = golden.expectations.map((each) => ({ ...greedyRequest(golden, each), maxTokens: 70 }));
-  const { rows, events } = await generate(requests, {
-    ...LIMITS,
-    prefillChunkTokens: 5,
-    kvBudgetBytes: 3 * bytesOfSmallest,
-    // The longest path has 6 + 5 + 5.
-    bankRankBudget: 18,
-    hostBudgetBytes: 1,
-  });
-  for (const row of rows.values()) expect(row.tokens).toHaveLength(70);
-  expectGolden(golden, rows);
-  const stats = events.filter((event) => event.type === 'stats').at(-1)?.stats;
-  expect(stats?.preemptions).toBeGreaterThan(0);
-});
-
-describe('an adapter within what import allows, which overflows', () => {
-  let folder: string;
-  let culprit: AdapterUse;
-  const golden = (): GoldenCase => cases[0]!;
-  const limits = { ...LIMITS, bankRankBudget: 8192 };
-
-  /** gate·up grows with the square of the rank, and down multiplies it once more. */
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'espalier-overflow-'));
-    const { config, origins } = golden().checkpoint;
-    const rank = 4096;
-    const largest = 9984;
-    const tensors = linearModules(config)
-      .filter(({ name }) => name.startsWith('model.layers.0.mlp.'))
-      .flatMap(({ name, inFeatures, outFeatures }) => [
-        {
-          name: `base_model.model.${name}.lora_A.weight`,
-          dtype: 'F16' as const,
-          shape: [rank, inFeatures],
-          data: new Float32Array(rank * inFeatures).fill(largest),
-        },
-        {
-          name: `base_model.model.${name}.lora_B.weight`,
-          dtype: 'F16' as const,
-          shape: [outFeatures, rank],
-          // Both signs, so that some of the gates are open whatever the sign of x.
-          data: new Float32Array(outFeatures * rank).map((_, i) => (Math.floor(i / rank) % 2 === 0 ? 1 : -1) * largest),
-        },
-      ]);
-    const configFile = join(folder, 'adapter_config.json');
-    const weightsFile = join(folder, 'adapter_model.safetensors');
-    const target = 'model\\.layers\\.0\\.mlp\\.(gate|up|down)_proj';
-    await writeFile(
-      configFile,
-      JSON.stringify({ peft_type: 'LORA', r: rank, lora_alpha: rank, target_modules: target, task_type: 'CAUSAL_LM' }),
+describe.each(DEVICES)('%s', (device) => {
+  test('every path of every checkpoint, in one engine, all at once', async () => {
+    const requests = cases.flatMap((golden) => golden.expectations.map((each) => greedyRequest(golden, each)));
+    const { rows } = await generate(
+      requests,
+      { ...LIMITS, prefillChunkTokens: 16, maxWaiting: requests.length },
+      device,
     );
-    await writeSafetensors(weightsFile, tensors);
-    const { digest } = await readAdapter({ configFile, weightsFile }, { config, origins });
-    culprit = { digest, rank, weight: 4, configFile, weightsFile };
+    for (const golden of cases) expectGolden(golden, rows);
   });
-  afterAll(() => rm(folder, { recursive: true }));
 
-  test('ends its own rows with an error, and the others of the batch compute as ever', async () => {
-    const bystanders = golden().expectations.map((each) => greedyRequest(golden(), each));
-    const bad = [0, 7, 13].map((at, i) => ({
-      ...bystanders[at]!,
-      id: `bad ${i}`,
-      adapters: [...bystanders[at]!.adapters, culprit],
-    }));
-    const { rows, events } = await generate([bad[0]!, ...bystanders, bad[1]!, bad[2]!], limits);
-    for (const { id } of bad) expect(rows.get(id)).toMatchObject({ tokens: [], error: { code: 'non_finite_logits' } });
-    expectGolden(golden(), rows);
-    const last = events.filter((event) => event.type === 'stats').at(-1);
-    expect(last?.stats).toMatchObject({ running: 0, waiting: 0, kvBytes: 0 });
+  test('with hardly any memory: few rows, few ranks, rows that are preempted and computed again', async () => {
+    const golden = cases[0]!;
+    const { layers, kvHeads, headDim } = golden.checkpoint.config;
+    const bytesOfSmallest = 64 * layers * kvHeads * headDim * 2 * 4;
+    // Past 64 positions a row needs a place of twice the size, which another has to give up.
+    const requests = golden.expectations.map((each) => ({ ...greedyRequest(golden, each), maxTokens: 70 }));
+    const { rows, events } = await generate(
+      requests,
+      {
+        ...LIMITS,
+        prefillChunkTokens: 5,
+        kvBudgetBytes: 3 * bytesOfSmallest,
+        // The longest path has 6 + 5 + 5.
+        bankRankBudget: 18,
+        hostBudgetBytes: 1,
+      },
+      device,
+    );
+    for (const row of rows.values()) expect(row.tokens).toHaveLength(70);
+    expectGolden(golden, rows);
+    const stats = events.filter((event) => event.type === 'stats').at(-1)?.stats;
+    expect(stats?.preemptions).toBeGreaterThan(0);
+  });
+
+  describe('an adapter within what import allows, which overflows', () => {
+    let folder: string;
+    let culprit: AdapterUse;
+    const golden = (): GoldenCase => cases[0]!;
+    const limits = { ...LIMITS, bankRankBudget: 8192 };
+
+    /** gate·up grows with the square of the rank, and down multiplies it once more. */
+    beforeAll(async () => {
+      folder = await mkdtemp(join(tmpdir(), 'espalier-overflow-'));
+      const { config, origins } = golden().checkpoint;
+      const rank = 4096;
+      const largest = 9984;
+      const tensors = linearModules(config)
+        .filter(({ name }) => name.startsWith('model.layers.0.mlp.'))
+        .flatMap(({ name, inFeatures, outFeatures }) => [
+          {
+            name: `base_model.model.${name}.lora_A.weight`,
+            dtype: 'F16' as const,
+            shape: [rank, inFeatures],
+            data: new Float32Array(rank * inFeatures).fill(largest),
+          },
+          {
+            name: `base_model.model.${name}.lora_B.weight`,
+            dtype: 'F16' as const,
+            shape: [outFeatures, rank],
+            // Both signs, so that some of the gates are open whatever the sign of x.
+            data: new Float32Array(outFeatures * rank).map(
+              (_, i) => (Math.floor(i / rank) % 2 === 0 ? 1 : -1) * largest,
+            ),
+          },
+        ]);
+      const configFile = join(folder, 'adapter_config.json');
+      const weightsFile = join(folder, 'adapter_model.safetensors');
+      const target = 'model\\.layers\\.0\\.mlp\\.(gate|up|down)_proj';
+      await writeFile(
+        configFile,
+        JSON.stringify({
+          peft_type: 'LORA',
+          r: rank,
+          lora_alpha: rank,
+          target_modules: target,
+          task_type: 'CAUSAL_LM',
+        }),
+      );
+      await writeSafetensors(weightsFile, tensors);
+      const { digest } = await readAdapter({ configFile, weightsFile }, { config, origins });
+      culprit = { digest, rank, weight: 4, configFile, weightsFile };
+    });
+    afterAll(() => rm(folder, { recursive: true }));
+
+    test('ends its own rows with an error, and the others of the batch compute as ever', async () => {
+      const bystanders = golden().expectations.map((each) => greedyRequest(golden(), each));
+      const bad = [0, 7, 13].map((at, i) => ({
+        ...bystanders[at]!,
+        id: `bad ${i}`,
+        adapters: [...bystanders[at]!.adapters, culprit],
+      }));
+      const { rows, events } = await generate([bad[0]!, ...bystanders, bad[1]!, bad[2]!], limits, device);
+      for (const { id } of bad)
+        expect(rows.get(id)).toMatchObject({ tokens: [], error: { code: 'non_finite_logits' } });
+      expectGolden(golden(), rows);
+      const last = events.filter((event) => event.type === 'stats').at(-1);
+      expect(last?.stats).toMatchObject({ running: 0, waiting: 0, kvBytes: 0 });
+    });
   });
 });

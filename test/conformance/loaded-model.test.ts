@@ -3,10 +3,12 @@ import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { LoadedModel } from '../../src/engine/loaded-model.js';
 import { Session } from '../../src/engine/ort.js';
+import type { ServedModel } from '../../src/engine/served-model.js';
+import { DEVICES_AND_CASES, loadOn } from './support/devices.js';
 import { DrivenRow, LIMITS } from './support/driven-row.js';
-import { CASES, type Expectation, expectations, GoldenCase } from './support/golden.js';
+import { type Expectation, expectations, GoldenCase } from './support/golden.js';
 import { sameGreedyTokens } from './support/greedy.js';
-import { PORT_FORMS } from './support/port-forms.js';
+import { PORT_FORMS, SHARED_PORTS } from './support/port-forms.js';
 import { largestDifference } from './support/largest-difference.js';
 import { runWhole } from './support/whole-prompt.js';
 
@@ -18,17 +20,20 @@ const BATCH_TOLERANCE = 1e-5;
 // Random rows are many runs, and other processes may use the machine.
 jest.setTimeout(120_000);
 
-describe.each(CASES)('%s', (name) => {
+describe.each(DEVICES_AND_CASES)('$device: $name', ({ device, name }) => {
   let golden: GoldenCase;
-  let model: LoadedModel;
+  let model: ServedModel;
+  let close: () => Promise<void>;
   beforeAll(async () => {
     golden = await GoldenCase.open(name);
-    model = await LoadedModel.load({ digest: name, folder: golden.checkpoint.folder }, LIMITS);
+    ({ model, close } = await loadOn(device, { digest: name, folder: golden.checkpoint.folder }, LIMITS));
   });
   afterAll(async () => {
-    await model.release();
+    await close();
     await golden.remove();
   });
+  const forms = device === 'cpu' ? PORT_FORMS : [SHARED_PORTS];
+  const runs = device === 'cpu' ? 4 : 1;
 
   test.each(expectations(name))('$title', async (expectation) => {
     const { tokens, steps, prompt } = expectation;
@@ -37,8 +42,8 @@ describe.each(CASES)('%s', (name) => {
     expect(largestDifference(logits, golden.logits(expectation))).toBeLessThanOrEqual(GOLDEN_TOLERANCE);
   });
 
-  test.each(PORT_FORMS)('all paths in one batch that rows join and leave: %s', async (_, planner) => {
-    model.ports.planner = planner;
+  test.each(forms)('all paths in one batch that rows join and leave: %s', async (_, planner) => {
+    if (model instanceof LoadedModel) model.ports.planner = planner;
     const waiting = [...golden.expectations];
     const running: { row: DrivenRow; expectation: Expectation }[] = [];
     let widest = 0;
@@ -95,8 +100,8 @@ describe.each(CASES)('%s', (name) => {
     await session.release();
   });
 
-  test.each(PORT_FORMS)('any mix of rows and paths equals each row alone: %s', async (_, planner) => {
-    model.ports.planner = planner;
+  test.each(forms)('any mix of rows and paths equals each row alone: %s', async (_, planner) => {
+    if (model instanceof LoadedModel) model.ports.planner = planner;
     const { config } = golden.checkpoint;
     const paths = golden.expectations.map(({ steps }) => steps);
     const anyRow = fc.record({
@@ -133,7 +138,7 @@ describe.each(CASES)('%s', (name) => {
           expect(sameGreedyTokens(row.logits, alone, config.vocabSize)).toBe(true);
         }
       }),
-      { numRuns: 4 },
+      { numRuns: runs },
     );
   });
 });

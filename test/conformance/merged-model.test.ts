@@ -1,9 +1,9 @@
 /** Every path merged into weights of its own, against transformers + PEFT and against the same path factored. */
 import { jest } from '@jest/globals';
-import { LoadedModel } from '../../src/engine/loaded-model.js';
-import type { MergedModel } from '../../src/engine/served-model.js';
+import type { MergedModel, ServedModel } from '../../src/engine/served-model.js';
+import { DEVICES_AND_CASES, loadOn } from './support/devices.js';
 import { DrivenRow, LIMITS } from './support/driven-row.js';
-import { CASES, expectations, GoldenCase } from './support/golden.js';
+import { expectations, GoldenCase } from './support/golden.js';
 import { largestDifference } from './support/largest-difference.js';
 
 /** The bar for logits: against the oracle, and of the two forms against each other. */
@@ -13,19 +13,20 @@ jest.setTimeout(120_000);
 
 const never = new AbortController().signal;
 
-describe.each(CASES)('%s', (name) => {
+describe.each(DEVICES_AND_CASES)('$device: $name', ({ device, name }) => {
   let golden: GoldenCase;
-  let model: LoadedModel;
+  let model: ServedModel;
+  let close: () => Promise<void>;
   beforeAll(async () => {
     golden = await GoldenCase.open(name);
-    model = await LoadedModel.load({ digest: name, folder: golden.checkpoint.folder }, LIMITS);
+    ({ model, close } = await loadOn(device, { digest: name, folder: golden.checkpoint.folder }, LIMITS));
   });
   afterAll(async () => {
-    await model.release();
+    await close();
     await golden.remove();
   });
 
-  async function merged<T>(uses: Parameters<LoadedModel['merge']>[0], body: (lane: MergedModel) => Promise<T>) {
+  async function merged<T>(uses: Parameters<ServedModel['merge']>[0], body: (lane: MergedModel) => Promise<T>) {
     const lane = await model.merge(uses, never);
     try {
       return await body(lane);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import type { RowOutput } from '../../src/engine/protocol.js';
 import { EngineSupervisor } from '../../src/engine/supervisor.js';
+import { DEVICES } from './support/devices.js';
 import { LIMITS } from './support/driven-row.js';
 import { gather, greedyRequest } from './support/generation.js';
 import { GoldenCase } from './support/golden.js';
@@ -12,21 +13,27 @@ jest.setTimeout(60_000);
 
 const PROCESS_FILE = join(import.meta.dirname, '../../dist/engine/process.js');
 
-test('a forked engine process chooses the tokens that transformers and PEFT choose', async () => {
-  const golden = await GoldenCase.open('qwen3');
-  const engine = EngineSupervisor.start(LIMITS, { logger: pino({ level: 'silent' }), processFile: PROCESS_FILE });
-  try {
-    const rows = await Promise.all(
-      golden.expectations.map(async (expectation) => {
-        const outputs: RowOutput[] = [];
-        const request = greedyRequest(golden, expectation);
-        for await (const output of engine.generate(request, new AbortController().signal)) outputs.push(output);
-        return { expectation, row: gather(outputs).get(request.id) };
-      }),
+test.each(DEVICES)(
+  'a forked engine process chooses the tokens that transformers and PEFT choose, on %s',
+  async (device) => {
+    const golden = await GoldenCase.open('qwen3');
+    const engine = EngineSupervisor.start(
+      { ...LIMITS, device },
+      { logger: pino({ level: 'silent' }), processFile: PROCESS_FILE },
     );
-    for (const { expectation, row } of rows) expect(row?.tokens).toEqual(expectation.greedy);
-  } finally {
-    await engine.stop(0);
-    await golden.remove();
-  }
-});
+    try {
+      const rows = await Promise.all(
+        golden.expectations.map(async (expectation) => {
+          const outputs: RowOutput[] = [];
+          const request = greedyRequest(golden, expectation);
+          for await (const output of engine.generate(request, new AbortController().signal)) outputs.push(output);
+          return { expectation, row: gather(outputs).get(request.id) };
+        }),
+      );
+      for (const { expectation, row } of rows) expect(row?.tokens).toEqual(expectation.greedy);
+    } finally {
+      await engine.stop(0);
+      await golden.remove();
+    }
+  },
+);

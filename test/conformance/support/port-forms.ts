@@ -9,9 +9,10 @@ const planMixed: PortPlanner = (batch) => {
   return new Set([...planPrivate(batch)].filter((digest) => half.has(digest)));
 };
 
+export const SHARED_PORTS: readonly [string, PortPlanner] = ['shared', planShared];
 export const PORT_FORMS: readonly (readonly [string, PortPlanner])[] = [
   ['as planned', planByCost(PORT_COSTS)],
-  ['shared', planShared],
+  SHARED_PORTS,
   ['private', planPrivate],
   ['mixed', planMixed],
 ];

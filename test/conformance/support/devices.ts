@@ -1,0 +1,46 @@
+/**
+ * What the conformance suite runs on: the CPU, and with ESPALIER_TEST_WEBGPU=1 a GPU, or the software that stands for one
+ * (.ci/swiftshader.sh).
+ */
+import { EngineDevice } from '../../../src/engine/engine-device.js';
+import { loadModel } from '../../../src/engine/load-model.js';
+import { EngineMemory } from '../../../src/engine/loaded-model.js';
+import { type CaseName, CASES } from './golden.js';
+import type { EngineLimits, ModelSource } from '../../../src/engine/protocol.js';
+import type { ServedModel } from '../../../src/engine/served-model.js';
+
+export type TestDevice = 'cpu' | 'webgpu';
+
+export const DEVICES: readonly TestDevice[] = process.env.ESPALIER_TEST_WEBGPU === '1' ? ['cpu', 'webgpu'] : ['cpu'];
+
+/** Software takes a hundred times as long as the CPU for these small models: there, one that ties its lm_head and one that doesn't. */
+const CASES_ON: Record<TestDevice, readonly CaseName[]> = { cpu: CASES, webgpu: ['llama', 'qwen2'] };
+
+export const DEVICES_AND_CASES = DEVICES.flatMap((device) => CASES_ON[device].map((name) => ({ device, name })));
+
+if (DEVICES.length === 1) {
+  test.skip('on webgpu: set ESPALIER_TEST_WEBGPU=1 where a GPU or SwiftShader is offered', () => undefined);
+}
+
+/** Without the probe, which is a process of the built service: the driver is known to be there. */
+export function testDevice(device: TestDevice): EngineDevice {
+  return new EngineDevice(device, () => Promise.resolve({ usable: true, software: true }));
+}
+
+export async function loadOn(
+  device: TestDevice,
+  source: ModelSource,
+  limits: EngineLimits,
+): Promise<{ model: ServedModel; memory: EngineMemory; close: () => Promise<void> }> {
+  const memory = new EngineMemory(limits, undefined, testDevice(device));
+  const model = await loadModel(source, limits, memory);
+  return {
+    model,
+    memory,
+    close: async () => {
+      await model.release();
+      expect(memory.device.gpuBytes).toBe(0);
+      await memory.device.release();
+    },
+  };
+}
