@@ -7,15 +7,17 @@
  * there, which nothing here reads. A tree of three levels: 1000 nodes, 9 under each, 110 under each of those; one revision
  * a node, with a metric.
  *
- * Flags: --nodes=1000000, --calls=200. The server: ESPALIER_BENCH_DATABASE_URL=postgresql://user@host:port/postgres,
- * with the right to create databases.
+ * Flags: --nodes=1000000, --calls=200; --keep=FOLDER leaves the database on the server and the service's data in that
+ * folder, and takes both from there where they have as many nodes already. The server:
+ * ESPALIER_BENCH_DATABASE_URL=postgresql://user@host:port/postgres, with the right to create databases.
  */
 import pg from 'pg';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readFileSync } from 'node:fs';
-import { flag, median, printTable, quantile } from './support/measure.js';
-import { fillRegistry } from './support/registry-rows.js';
+import { rm } from 'node:fs/promises';
+import { flag, median, printTable, quantile, text } from './support/measure.js';
+import { filledRegistry, fillRegistry, type Filled } from './support/registry-rows.js';
 import { MeasuredService } from './support/service.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -34,25 +36,21 @@ if (server === undefined || server === '') {
   process.exit(0);
 }
 
-const database = `espalier_bench_${process.pid}`;
+const kept = text('keep');
+const database = kept === null ? `espalier_bench_${process.pid}` : 'espalier_bench_kept';
 const admin = new pg.Client({ connectionString: server });
 await admin.connect();
-await admin.query(`CREATE DATABASE ${database}`);
 const url = new URL(server);
 url.pathname = `/${database}`;
-const folder = await temporaryFolder();
-const dataFolder = join(folder, 'data');
+const dataFolder = join(kept ?? (await temporaryFolder()), 'data');
 const env = { DATABASE_URL: url.href, ESPALIER_IMPORT_ROOTS: BASE };
 try {
-  // The model, and the schema.
-  const first = await MeasuredService.start(dataFolder, env);
-  await first.text('/api/v1/models', { name: 'base', folder: BASE });
-  await first.stop();
-  const filled = await fillRegistry(url.href, NODES);
+  const filled = (await keptRegistry()) ?? (await newRegistry());
 
   const bootStart = performance.now();
   const service = await MeasuredService.start(dataFolder, env);
   const bootMs = performance.now() - bootStart;
+  const processorMs = service.processorMs();
   const rss = residentBytes(service.pid);
   const page = (after: string) => `/api/v1/nodes?limit=100${cursorAfter(after)}`;
   const node = encodeURIComponent(filled.middle);
@@ -93,6 +91,7 @@ try {
   const rows: [string, string][] = [
     ['nodes and revisions', `${filled.nodes.toLocaleString('en')} each`],
     ['start to serving', `${seconds(bootMs)}${against(bootMs, BOOT_BAR_MS)}`],
+    ['processor time of the service until then', seconds(processorMs)],
     ['resident memory after the start', `${Math.round(rss / 2 ** 20)} MB`],
   ];
   for (const [label, call, bar] of timed) {
@@ -103,8 +102,26 @@ try {
   printTable(rows);
   await service.stop();
 } finally {
-  await admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+  if (kept === null) await admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
   await admin.end();
+}
+
+/** What an earlier run left, if it is as large as this one's. */
+async function keptRegistry(): Promise<Filled | null> {
+  if (kept === null) return null;
+  const { rowCount } = await admin.query('SELECT 1 FROM pg_database WHERE datname = $1', [database]);
+  return rowCount === 0 ? null : filledRegistry(url.href, NODES);
+}
+
+async function newRegistry(): Promise<Filled> {
+  await admin.query(`DROP DATABASE IF EXISTS ${database} WITH (FORCE)`);
+  await admin.query(`CREATE DATABASE ${database}`);
+  await rm(dataFolder, { recursive: true, force: true });
+  // The model, and the schema.
+  const first = await MeasuredService.start(dataFolder, env);
+  await first.text('/api/v1/models', { name: 'base', folder: BASE });
+  await first.stop();
+  return fillRegistry(url.href, NODES);
 }
 
 async function timings(call: () => Promise<string>): Promise<number[]> {

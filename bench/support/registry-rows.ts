@@ -78,24 +78,45 @@ export async function fillRegistry(url: string, nodes: number): Promise<Filled> 
     await client.query('ALTER TABLE "Node" ENABLE TRIGGER USER');
     await client.query('ALTER TABLE "Revision" ENABLE TRIGGER USER');
     await client.query('VACUUM ANALYZE');
-    const path = (n: number): string => {
-      if (n < FIRST) return `${name}/node-${n}`;
-      const parent =
-        n < FIRST * (1 + SECOND) ? (n - FIRST) % FIRST : FIRST + ((n - FIRST * (1 + SECOND)) % (FIRST * SECOND));
-      return `${path(parent)}/node-${n}`;
-    };
-    return {
-      nodes,
-      middle: path(FIRST + 500),
-      last: path(999),
-      leaf: path(nodes - 1),
-      rareWord: 'quincunx',
-      commonWord: 'common',
-      tag: 'thousandth',
-    };
+    return filled(name, nodes);
   } finally {
     await client.end();
   }
+}
+
+/** What a database was filled with before; null where that was another number of nodes, or never came to its end. */
+export async function filledRegistry(url: string, nodes: number): Promise<Filled | null> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    const { rows } = await client.query<{ name: string; documents: string }>(
+      `SELECT "name", (SELECT count(*) FROM "SearchDocument" WHERE "nodeId" LIKE 'N0%') AS "documents"
+       FROM "Node" WHERE "parentId" IS NULL`,
+    );
+    const [root] = rows;
+    return root && Number(root.documents) === nodes ? filled(root.name, nodes) : null;
+  } finally {
+    await client.end();
+  }
+}
+
+/** `name`: the model's. */
+function filled(name: string, nodes: number): Filled {
+  const path = (n: number): string => {
+    if (n < FIRST) return `${name}/node-${n}`;
+    const parent =
+      n < FIRST * (1 + SECOND) ? (n - FIRST) % FIRST : FIRST + ((n - FIRST * (1 + SECOND)) % (FIRST * SECOND));
+    return `${path(parent)}/node-${n}`;
+  };
+  return {
+    nodes,
+    middle: path(FIRST + 500),
+    last: path(999),
+    leaf: path(nodes - 1),
+    rareWord: 'quincunx',
+    commonWord: 'common',
+    tag: 'thousandth',
+  };
 }
 
 /** First and last number of each step: the levels apart, the leaves in pieces. */

@@ -1,6 +1,7 @@
 /** The built service as a child process on a data folder of its own, with a probe of its event loop in it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,7 +9,7 @@ import type { LoopReport } from './lag-probe.js';
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
 const PROBE = new URL('./lag-probe.js', import.meta.url).href;
-const START_LIMIT_MS = 120_000;
+const START_LIMIT_MS = 300_000;
 
 export class MeasuredService {
   readonly url: string;
@@ -43,6 +44,13 @@ export class MeasuredService {
   get pid(): number {
     // It runs: it has told its address.
     return this.#child.pid ?? 0;
+  }
+
+  /** Of all its threads, from its beginning; the engine is a process of its own. */
+  processorMs(): number {
+    const fields = readFileSync(`/proc/${this.pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+    // Of proc(5), fields 14 and 15 from 1, in ticks of 10 ms; the two before the name are cut off.
+    return (Number(fields[11]) + Number(fields[12])) * 10;
   }
 
   fetch(path: string, json?: object): Promise<Response> {
