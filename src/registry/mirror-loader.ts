@@ -3,15 +3,18 @@ import { Injectable } from '@nestjs/common';
 import { join } from 'node:path';
 import { Database, type Transaction } from '../database/database.js';
 import { AdapterTree } from '../tree/adapter-tree.js';
-import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import { ChangeFeed } from './change-feed.js';
 import { toAliasRecord, toRedirectRecord } from './changed-rows.js';
 import { ModelFolders } from './model-folders.js';
-import { nodesAfter, revisionsAfter } from './mirror-rows.js';
+import { nodesAfter, type NodePage } from './mirror-rows.js';
 import { toRegisteredModel } from './records-of-rows.js';
 import { TreeMirror } from './tree-mirror.js';
 
 const PAGE = 4_000;
+/** The server listens by then. */
+const SETTLE_AFTER_MS = 1_000;
+/** Less than a millisecond. */
+const SETTLED_AT_ONCE = 2_000;
 
 @Injectable()
 export class MirrorLoader {
@@ -27,8 +30,13 @@ export class MirrorLoader {
     this.#folders = folders;
   }
 
-  load(): Promise<void> {
-    return this.#database.snapshot((reader) => this.#loadFrom(reader));
+  async load(): Promise<void> {
+    await this.#database.snapshot((reader) => this.#loadFrom(reader));
+    const { tree } = this.#mirror;
+    const settle = (): void => {
+      if (tree.settle(SETTLED_AT_ONCE)) setTimeout(settle, 1).unref();
+    };
+    setTimeout(settle, SETTLE_AFTER_MS).unref();
   }
 
   /** `reader` sees one state of the database from the first page to the last. */
@@ -43,14 +51,14 @@ export class MirrorLoader {
       (row) => toRegisteredModel(row, roots.get(row.id) ?? '', join(this.#folders.root, row.digest)),
     );
     load.models(models);
-    await eachPage(
-      (last: NodeRecord | null) => nodesAfter(reader, last, PAGE),
-      (rows) => load.nodes(rows),
-    );
-    await eachPage(
-      (last: RevisionRecord | null) => revisionsAfter(reader, last, PAGE),
-      (rows) => load.revisions(rows),
-    );
+    // The next page is asked for while one is taken in: the database and this process work at the same time.
+    let next: Promise<NodePage> | null = nodesAfter(reader, '', PAGE);
+    while (next) {
+      const { nodes, revisions }: NodePage = await next;
+      const last = nodes.at(-1);
+      next = last && nodes.length === PAGE ? nodesAfter(reader, last.id, PAGE) : null;
+      load.page(nodes, revisions);
+    }
     const aliases = await collect(
       (last) => reader.alias.findMany(orderedById(last)),
       (row) => ({ nodeId: row.nodeId, ...toAliasRecord(row) }),
@@ -82,17 +90,12 @@ async function collect<Row extends Identified, T>(
   map: (row: Row) => T,
 ): Promise<T[]> {
   const all: T[] = [];
-  await eachPage(find, (rows) => all.push(...rows.map(map)));
+  let last: Identified | null = null;
+  let rows: Row[];
+  do {
+    rows = await find(last);
+    last = rows.at(-1) ?? null;
+    all.push(...rows.map(map));
+  } while (rows.length === PAGE);
   return all;
-}
-
-/** The next page is asked for while one is taken in: the database and this process work at the same time. */
-async function eachPage<Row>(find: (last: Row | null) => Promise<Row[]>, take: (rows: Row[]) => void): Promise<void> {
-  let next: Promise<Row[]> | null = find(null);
-  while (next) {
-    const rows: Row[] = await next;
-    const last = rows.at(-1);
-    next = last && rows.length === PAGE ? find(last) : null;
-    take(rows);
-  }
 }

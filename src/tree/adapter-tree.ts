@@ -5,8 +5,8 @@
  * One graph node a tree node, keyed by its id, with the `TreeNode` as attributes; one edge from parent to child, keyed by
  * the child's id, because a child has only one. Beside it lie two indexes: children by name, and revisions by id.
  *
- * Rows come with a string of their own for every id. What is kept here shares the strings of what it points to, which
- * saves a large tree a fifth of its memory.
+ * Revisions that come in pages stay there as text until somebody asks for them. Of those that come one by one, with a
+ * string of their own for every id, what is kept shares the strings of what it points to.
  */
 import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
 import { ChildIndex } from './child-index.js';
@@ -17,6 +17,8 @@ import { resolve, type ResolveOptions } from './resolution.js';
 import type { ResolvedPath } from './resolved-path.js';
 import { childOrRedirect } from './redirects.js';
 import { checkPlace, isWithin } from './shape.js';
+import { RevisionIndex } from './revision-index.js';
+import type { RevisionPage } from './revision-page.js';
 import { StaleNodes } from './stale-nodes.js';
 import { staleness, type Staleness } from './staleness.js';
 import { requireTrees } from './rings.js';
@@ -33,25 +35,29 @@ export interface TreeRecords {
   redirects?: Iterable<RedirectRecord & { parentId: string }>;
 }
 
-/** A tree on its way: models first, then all nodes, then all revisions, each in as many pieces as there are. */
+/**
+ * A tree on its way, in as many pieces as there are: models first, then all nodes, then all revisions; or nodes together
+ * with their revisions.
+ */
 export interface TreeLoad {
   models(records: Iterable<ModelRecord>): void;
   nodes(records: Iterable<NodeRecord>): void;
   revisions(records: Iterable<RevisionRecord>): void;
+  /** Nodes, whose `headId` is left out, and all revisions of theirs. */
+  page(records: readonly NodeRecord[], revisions: RevisionPage): void;
   finish(rest: Pick<TreeRecords, 'aliases' | 'redirects'>): AdapterTree;
 }
 
-/** Shared by all edges. */
-const NO_ATTRIBUTES = Object.freeze({});
-
 export class AdapterTree implements TreeView {
-  readonly #graph = new TreeGraph();
-  readonly #childrenByName = new ChildIndex();
+  /** By handle; null: it is gone. */
+  readonly #nodes: (StoredNode | null)[] = [];
+  readonly #freeHandles: number[] = [];
+  readonly #graph = new TreeGraph(this.#nodes);
+  readonly #childrenByName = new ChildIndex(this.#nodes);
   readonly #modelsByName = new Map<string, ModelRecord>();
   readonly #modelsById = new Map<string, ModelRecord>();
-  readonly #revisions = new Map<string, RevisionRecord>();
+  readonly #revisions = new RevisionIndex(this.#nodes);
   readonly #stale = new StaleNodes();
-  #nextHandle = 0;
   /** Then heads and parents come one by one, and who is stale is asked at the end. */
   #loading = false;
 
@@ -68,7 +74,7 @@ export class AdapterTree implements TreeView {
   static loading(): TreeLoad {
     const tree = new AdapterTree();
     tree.#loading = true;
-    const nodes: StoredNode[] = [];
+    const nodes = tree.#nodes as StoredNode[];
     /** Those that came before their parents. */
     const orphans: [StoredNode, string][] = [];
     const connect = (): void => {
@@ -76,21 +82,26 @@ export class AdapterTree implements TreeView {
     };
     let parent: StoredNode | undefined;
     let at = 0;
+    const addAll = (records: Iterable<NodeRecord>): void => {
+      for (const record of records) {
+        const node = tree.#add(record);
+        const { parentId } = record;
+        if (parentId === null) continue;
+        // Every look-up in a map of a million waits for memory; often the last one will do.
+        if (parent?.id !== parentId) parent = tree.#node(parentId);
+        if (parent) tree.#connectTo(node, parent);
+        else orphans.push([node, parentId]);
+      }
+    };
     return {
       models: (records) => {
         for (const model of records) tree.setModel(model);
       },
-      nodes: (records) => {
-        for (const record of records) {
-          const node = tree.#add(record);
-          nodes.push(node);
-          const { parentId } = record;
-          if (parentId === null) continue;
-          // Every look-up in a map of a million waits for memory; often the last one will do.
-          if (parent?.id !== parentId) parent = tree.#node(parentId);
-          if (parent) tree.#connectTo(node, parent);
-          else orphans.push([node, parentId]);
-        }
+      nodes: addAll,
+      page: (records, revisions) => {
+        const first = nodes.length;
+        addAll(records);
+        tree.#pack(first, revisions);
       },
       revisions: (records) => {
         connect();
@@ -112,7 +123,7 @@ export class AdapterTree implements TreeView {
           tree.setRedirects(parentId, [...tree.redirects(parentId), redirect]);
         }
         tree.#loading = false;
-        for (const node of nodes) tree.#stale.update(node);
+        tree.#stale.lookThrough(nodes);
         return tree;
       },
     };
@@ -195,8 +206,10 @@ export class AdapterTree implements TreeView {
       throw new TreeStructureError(`"${this.pathOf(id)}" has children. Move or remove them first.`);
     }
     this.#disconnect(node);
-    this.#graph.dropNode(id);
     for (const revision of node.revisions) this.#revisions.delete(revision.id);
+    this.#graph.remove(node);
+    this.#freeHandles.push(node.handle);
+    this.#stale.delete(node);
   }
 
   node(id: string): NodeRecord | undefined {
@@ -224,8 +237,7 @@ export class AdapterTree implements TreeView {
 
   /** By name. */
   children(id: string): NodeRecord[] {
-    if (!this.#graph.hasNode(id)) return [];
-    const children = this.#graph.mapOutNeighbors(id, (_child, node) => node.record);
+    const children = Array.from(this.#node(id)?.children() ?? [], ({ record }) => record);
     return children.sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
@@ -239,11 +251,11 @@ export class AdapterTree implements TreeView {
   }
 
   childCount(id: string): number {
-    return this.#graph.hasNode(id) ? this.#graph.outDegree(id) : 0;
+    return this.#node(id)?.childCount ?? 0;
   }
 
   visitChildren(id: string, visit: (child: TreeNode) => boolean): void {
-    if (this.#graph.hasNode(id)) this.#graph.findOutNeighbor(id, (_child, node) => visit(node));
+    for (const child of this.#node(id)?.children() ?? []) if (visit(child)) return;
   }
 
   treeNode(id: string): TreeNode | undefined {
@@ -292,8 +304,9 @@ export class AdapterTree implements TreeView {
       throw new TreeStructureError(`"${this.pathOf(revision.nodeId)}" has a revision ${revision.number} already.`);
     }
     const record = this.#revisionToKeep(revision, node);
+    if (!before) this.#revisions.add(record.id, node);
     node.revisions = others.toSpliced(at + 1, 0, record);
-    this.#keep(record, node);
+    this.#keepHead(record, node);
   }
 
   revision(id: string): RevisionRecord | undefined {
@@ -342,6 +355,11 @@ export class AdapterTree implements TreeView {
     return this.#stale;
   }
 
+  /** Does some of what a load has put off; false: nothing is left. Whoever needs it sooner does the rest then. */
+  settle(nodes: number): boolean {
+    return this.#stale.look(nodes);
+  }
+
   // --- the graph ---
 
   #follow(names: readonly string[]): TreeNode | undefined {
@@ -374,29 +392,29 @@ export class AdapterTree implements TreeView {
   }
 
   #node(id: string): StoredNode | undefined {
-    return this.#graph.hasNode(id) ? this.#graph.getNodeAttributes(id) : undefined;
+    return this.#graph.find(id);
   }
 
   /** Without a place yet. */
   #add(record: NodeRecord): StoredNode {
-    const node = new StoredNode(record.id, this.#nextHandle++);
+    const node = new StoredNode(record.id, this.#freeHandles.pop() ?? this.#nodes.length);
     this.#assign(node, record);
-    this.#graph.addNode(record.id, node);
+    this.#graph.add(node);
     return node;
   }
 
   #assign(node: StoredNode, record: NodeRecord): void {
     const modelId = this.#modelsById.get(record.modelId)?.id ?? record.modelId;
-    const head = record.headId === null ? null : (this.#revisions.get(record.headId) ?? null);
+    const head = record.headId === null || this.#loading ? null : (this.#revisions.get(record.headId) ?? null);
     const before = node.head;
     node.assign(record, modelId, head);
     if (before?.id !== head?.id) this.#headMoved(node);
   }
 
   #headMoved(node: StoredNode): void {
-    if (this.#loading || !this.#graph.hasNode(node.id)) return;
+    if (this.#loading) return;
     this.#stale.update(node);
-    this.#graph.forEachOutNeighbor(node.id, (_id, child) => this.#stale.update(child));
+    for (const child of node.children()) this.#stale.update(child);
   }
 
   #connect(node: StoredNode, parentId: string | null): void {
@@ -407,18 +425,15 @@ export class AdapterTree implements TreeView {
   }
 
   #connectTo(node: StoredNode, parent: StoredNode): void {
-    if (this.#childrenByName.get(parent, node.name)) throw new NameTakenError(`${pathOf(parent)}/${node.name}`);
-    this.#graph.addDirectedEdgeWithKey(node.id, parent.id, node.id, NO_ATTRIBUTES);
-    node.parent = parent;
-    this.#childrenByName.add(node);
+    if (!this.#childrenByName.add(node, parent)) throw new NameTakenError(`${pathOf(parent)}/${node.name}`);
+    this.#graph.attach(node, parent);
     if (!this.#loading) this.#stale.update(node);
   }
 
   #disconnect(node: StoredNode): void {
     if (!node.parent) return;
-    this.#childrenByName.delete(node);
-    this.#graph.dropEdge(node.id);
-    node.parent = null;
+    this.#childrenByName.delete(node, node.parent);
+    this.#graph.detach(node);
     this.#stale.delete(node);
   }
 
@@ -427,19 +442,32 @@ export class AdapterTree implements TreeView {
     const last = node.revisions.at(-1);
     if (last && last.number >= revision.number) return this.setRevision(revision);
     const record = this.#revisionToKeep(revision, node);
+    if (!this.#revisions.add(record.id, node)) throw new TreeStructureError(`Revision ${record.id} is there twice.`);
     node.revisions = last ? [...node.revisions, record] : [record];
-    const before = this.#revisions.size;
-    this.#keep(record, node);
-    // Cheaper than to ask whether it is there: each look-up among a million waits for memory.
-    if (this.#revisions.size === before) throw new TreeStructureError(`Revision ${record.id} is there twice.`);
+    this.#keepHead(record, node);
   }
 
-  #keep(record: RevisionRecord, node: StoredNode): void {
-    if (record.id === node.headId) {
-      node.head = record;
-      this.#headMoved(node);
+  /** Their nodes are those from the handle `first` on. */
+  #pack(first: number, page: RevisionPage): void {
+    const { text } = page;
+    let node: StoredNode | null = null;
+    for (let row = 0; row < page.rows; row++) {
+      const at = this.#nodes[first + page.nodeOf(row)];
+      if (!at) throw new TreeStructureError('A page of revisions has more nodes than its nodes.');
+      if (at !== node) at.pack(page, row);
+      node = at;
+      const start = page.idStart(row);
+      const end = text.indexOf(',', start);
+      if (!this.#revisions.addPacked(text, start, end, node)) {
+        throw new TreeStructureError(`Revision ${text.slice(start, end)} is there twice.`);
+      }
     }
-    this.#revisions.set(record.id, record);
+  }
+
+  #keepHead(record: RevisionRecord, node: StoredNode): void {
+    if (record.id !== node.headId) return;
+    node.head = record;
+    this.#headMoved(node);
   }
 
   #revisionToKeep(revision: RevisionRecord, node: StoredNode): RevisionRecord {

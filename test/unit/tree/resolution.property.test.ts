@@ -4,7 +4,7 @@ import { EspalierError } from '../../../src/errors.js';
 import { AdapterTree } from '../../../src/tree/adapter-tree.js';
 import { pathDigest } from '../../../src/tree/path-digest.js';
 import { naiveResolve, naiveStale, naiveStaleNodes, type Asked, type NaiveStep } from './naive-resolution.js';
-import { refusal, Rows } from './rows.js';
+import { loadedInPages, refusal, Rows } from './rows.js';
 
 /** Draws are numbers that pick from what is there when the operation runs. */
 const pick = fc.nat({ max: 1_000_000 });
@@ -43,6 +43,17 @@ const question = fc.record({
   thousandths: fc.array(fc.integer({ min: -4000, max: 4000 }), { minLength: 12, maxLength: 12 }),
 });
 
+/** Everything that a tree holds of them. */
+function held(tree: AdapterTree, rows: Rows) {
+  const ids = [...rows.nodes.keys()];
+  return {
+    size: tree.size,
+    stale: [...tree.staleNodes].map(({ id }) => id).sort(),
+    nodes: ids.map((id) => [tree.node(id), tree.children(id), tree.revisions(id)]),
+    revisions: [...rows.revisions.keys()].map((id) => tree.revision(id)),
+  };
+}
+
 describe('resolution', () => {
   it('agrees with a naive walk over the rows, whatever was done to the tree', () => {
     const seen = new Set<string>();
@@ -54,7 +65,13 @@ describe('resolution', () => {
           const tree = new AdapterTree();
           const rows = new Rows(tree);
           rows.model('m');
-          for (const step of operations) perform(rows, step);
+          const half = operations.length >> 1;
+          for (const step of operations.slice(0, half)) perform(rows, step);
+          // Changed after it was loaded, while part of its revisions lie in their pages still.
+          const followed = loadedInPages(rows, 3);
+          rows.follow(followed);
+          for (const step of operations.slice(half)) perform(rows, step);
+          const paged = loadedInPages(rows, 4);
           const reloaded = AdapterTree.load({
             models: rows.models,
             nodes: [...rows.nodes.values()].reverse(),
@@ -62,8 +79,11 @@ describe('resolution', () => {
           });
 
           const stale = naiveStaleNodes(rows).sort();
+          for (const other of [reloaded, paged, followed]) {
+            expect(held(other, rows)).toEqual(held(tree, rows));
+          }
           expect([...tree.staleNodes].map(({ id }) => id).sort()).toEqual(stale);
-          expect([...reloaded.staleNodes].map(({ id }) => id).sort()).toEqual(stale);
+          expect([...rows.revisions.keys()].map((id) => tree.revision(id))).toEqual([...rows.revisions.values()]);
           for (const { at, numbers, thousandths } of questions) {
             const asked = { nodeId: nth(rows.nodes, at).id, numbers };
             const text = asText(rows, asked, thousandths);
@@ -72,7 +92,7 @@ describe('resolution', () => {
               seen.add(outcome);
             }
             expect(resolved(tree, text)).toEqual(naive);
-            expect(resolved(reloaded, text)).toEqual(naive);
+            for (const other of [reloaded, paged, followed]) expect(resolved(other, text)).toEqual(naive);
             expect(tree.staleness(asked.nodeId).stale).toBe(naiveStale(rows, asked.nodeId));
           }
         },

@@ -1,7 +1,8 @@
 /** A small registry in plain arrays: what the tree mirrors, and what a naive walk reads. */
 import { EspalierError } from '../../../src/errors.js';
 import type { ModelRecord, NodeRecord, ParentPolicy, RevisionRecord } from '../../../src/tree/records.js';
-import type { AdapterTree } from '../../../src/tree/adapter-tree.js';
+import { AdapterTree } from '../../../src/tree/adapter-tree.js';
+import { RevisionPage } from '../../../src/tree/revision-page.js';
 
 export class Rows {
   readonly models: ModelRecord[] = [];
@@ -12,6 +13,11 @@ export class Rows {
   /** What is written here is written into `trees`, too, first: what a tree refuses isn't written. */
   constructor(...trees: AdapterTree[]) {
     this.#trees = trees;
+  }
+
+  /** Another tree, to be changed with the others from now on. */
+  follow(tree: AdapterTree): void {
+    this.#trees.push(tree);
   }
 
   model(name: string): NodeRecord {
@@ -115,6 +121,33 @@ export class Rows {
     const { parentId } = this.node(nodeId);
     return parentId === null ? null : this.node(parentId).headId;
   }
+}
+
+/** As a start reads them from the database: by id, a few nodes at a time, with their revisions as text. */
+export function loadedInPages(rows: Rows, size: number): AdapterTree {
+  const load = AdapterTree.loading();
+  load.models(rows.models);
+  const nodes = [...rows.nodes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  for (let first = 0; first < nodes.length; first += size) {
+    const page = nodes.slice(first, first + size);
+    const lines = page.flatMap((node, at) =>
+      rows
+        .revisionsOf(node.id)
+        .sort((a, b) => a.number - b.number)
+        .map((one) => lineOf(one, node.headId === one.id, at)),
+    );
+    load.page(
+      page.map((node) => ({ ...node, headId: null })),
+      new RevisionPage(lines.join('\n')),
+    );
+  }
+  return load.finish({});
+}
+
+function lineOf(one: RevisionRecord, isHead: boolean, at: number): string {
+  const { id, number, digest, trainedOnId, rank, bytes, configBlob, weightsBlob, recalled, fallbackId } = one;
+  const fields = [id, number, digest, trainedOnId, rank, bytes, configBlob, weightsBlob, Number(recalled), fallbackId];
+  return [Number(isHead), at, ...fields].join(',');
 }
 
 /** The code of the error that refuses it, or null. */
