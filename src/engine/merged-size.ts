@@ -1,8 +1,8 @@
-/** What a merged lane takes on the CPU, before one is made: every linear as float32, and the embedding. */
+/** What a merged lane takes on the CPU, before one is made: all weights of a model whose lm_head is its own. */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { linearModules } from '../formats/checkpoint/modules.js';
+import { loadedWeightBytes } from '../formats/quantization/loaded-bytes.js';
+import type { Quantization } from '../formats/quantization/scheme.js';
 
-export function mergedLaneBytes(config: ModelConfig): number {
-  const linears = linearModules(config).reduce((sum, module) => sum + module.inFeatures * module.outFeatures, 0);
-  return (linears + config.vocabSize * config.hiddenSize) * Float32Array.BYTES_PER_ELEMENT;
+export function mergedLaneBytes(config: ModelConfig, quantization: Quantization | null = null): number {
+  return loadedWeightBytes({ ...config, tiedEmbeddings: false }, quantization);
 }

@@ -1,5 +1,6 @@
 /** Rows of the database → the records that the tree holds. */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import type { Quantization } from '../formats/quantization/scheme.js';
 import type { NodeRecord, ParentPolicy, RevisionRecord } from '../tree/records.js';
 import type { RegisteredModel } from './registered-model.js';
 
@@ -8,6 +9,7 @@ export interface ModelRow {
   name: string;
   digest: string;
   config: unknown;
+  quantization: string | null;
   origins: string[];
   parameters: bigint;
   createdAt: Date;
@@ -23,6 +25,7 @@ export function toRegisteredModel(row: ModelRow, rootNodeId: string, folder: str
     folder,
     // Written by the import, from a checked config.json.
     config: row.config as ModelConfig,
+    quantization: row.quantization as Quantization | null,
     origins: row.origins,
     parameters: Number(row.parameters),
     createdAt: row.createdAt,

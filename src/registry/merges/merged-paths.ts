@@ -111,7 +111,8 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
   }
 
   laneBytes({ model }: ResolvedPath): number {
-    return mergedLaneBytes(this.registry.model(model.id).config);
+    const { config, quantization } = this.registry.model(model.id);
+    return mergedLaneBytes(config, quantization);
   }
 
   /** One that failed is tried again. */
