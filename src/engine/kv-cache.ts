@@ -85,7 +85,8 @@ export class KvCache implements KvBudget, SlackHolder {
     const old = open.bucket;
     if (positions <= old.capacity) return true;
     if (positions > this.maxPositions || !this.#budget.claim(this.bytesFor(positions) - old.slotBytes)) return false;
-    open.bucket = this.#place(row, positions);
+    // Rows that began together grow in the same step: one buffer for all, instead of one copied each time it is full.
+    open.bucket = this.#place(row, positions, old.rows);
     open.bucket.copyFrom(old, row, old.capacity);
     this.#leave(row, old);
     this.#budget.reclaim();
@@ -139,13 +140,14 @@ export class KvCache implements KvBudget, SlackHolder {
     this.#budget.unregister(this);
   }
 
-  #place(row: string, positions: number): KvBucket {
+  /** `expected`: how many rows are likely to want a place beside it. */
+  #place(row: string, positions: number, expected = 0): KvBucket {
     const capacity = this.#step(positions);
     const bucket = this.#buckets.get(capacity) ?? new KvBucket(this.#shape, capacity);
     this.#buckets.set(capacity, bucket);
     if (bucket.isFull) {
       const needed = bucket.slots + 1;
-      const wanted = Math.max(needed, Math.min(2 * needed, this.#maxRows));
+      const wanted = Math.max(needed, Math.min(Math.max(2 * needed, bucket.slots + expected), this.#maxRows));
       const roomy = this.#budget.hasSlackFor((wanted - bucket.slots) * bucket.slotBytes);
       this.#resize(bucket, roomy ? wanted : needed);
     }
