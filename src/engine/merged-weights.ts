@@ -23,10 +23,10 @@ import { type FileInMemory, float32, Session } from './ort.js';
 import { type PlannedTensor, TensorMemory } from './tensor-memory.js';
 
 /**
- * Numbers of a weight that are merged before the next turn of the event loop: 2 MB, about a millisecond, and some ten more
- * where they are quantised.
+ * Numbers of a weight that are merged before the next turn of the event loop: 4 MB, a few milliseconds, and some twenty
+ * more where they are quantised.
  */
-const BLOCK_ELEMENTS = 512 * 1024;
+const BLOCK_ELEMENTS = 1024 * 1024;
 /** What of an untouched tensor is read at once. */
 const BLOCK_BYTES = 4 * 1024 * 1024;
 
