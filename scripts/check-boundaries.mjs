@@ -22,7 +22,7 @@ const MAY_IMPORT = {
   http: [],
   registry: ['tree', 'storage', 'database', 'access', 'http', 'graph', 'formats', 'lowrank', 'engine'],
   completions: ['tree', 'registry', 'access', 'http', 'engine', 'tokenization', 'formats', 'observability'],
-  observability: ['tree', 'registry', 'access', 'http', 'engine', 'database'],
+  observability: ['tree', 'registry', 'access', 'http', 'engine', 'database', 'storage'],
   openapi: ['access', 'http'],
   graphql: ['tree', 'registry', 'access', 'http'],
   cli: ['tree', 'http', 'registry'],
