@@ -16,6 +16,7 @@ import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { Session } from './ort.js';
 import { PrefixCache } from './prefix-cache.js';
 import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
+import { sessionDevice } from './session-device.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { ServedModel } from './served-model.js';
 
@@ -94,7 +95,10 @@ export class LoadedModel implements ServedModel {
     await checkFileStamps(source.folder);
     const checkpoint = await readCheckpoint(source.folder);
     const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors, { lora: 'ports' });
-    const session = await Session.load({ graph, folder: source.folder }, { threads: limits.threads });
+    const session = await Session.load(
+      { graph, folder: source.folder },
+      { threads: limits.threads, device: sessionDevice(limits) },
+    );
     return new LoadedModel(source, checkpoint, session, limits, memory);
   }
 

@@ -16,6 +16,7 @@ import type { PrefixCache } from './prefix-cache.js';
 import type { EngineLimits } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { MergedModel } from './served-model.js';
+import { sessionDevice } from './session-device.js';
 
 export class CpuMergedModel implements MergedModel {
   readonly config: ModelConfig;
@@ -43,7 +44,7 @@ export class CpuMergedModel implements MergedModel {
     }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget; prefixes: PrefixCache },
   ): Promise<CpuMergedModel> {
     const graph = encodeDecoderGraph(config, tensors, { lora: 'none' });
-    const session = await Session.load({ graph, files }, { threads: limits.threads });
+    const session = await Session.load({ graph, files }, { threads: limits.threads, device: sessionDevice(limits) });
     return new CpuMergedModel(
       config,
       session,

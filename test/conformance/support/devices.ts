@@ -14,7 +14,7 @@ export type TestDevice = 'cpu' | 'webgpu';
 export const DEVICES: readonly TestDevice[] = process.env.ESPALIER_TEST_WEBGPU === '1' ? ['cpu', 'webgpu'] : ['cpu'];
 
 /** Software takes a hundred times as long as the CPU for these small models: there, one that ties its lm_head and one that doesn't. */
-const CASES_ON: Record<TestDevice, readonly CaseName[]> = { cpu: CASES, webgpu: ['llama', 'qwen2'] };
+export const CASES_ON: Record<TestDevice, readonly CaseName[]> = { cpu: CASES, webgpu: ['llama', 'qwen2'] };
 
 export const DEVICES_AND_CASES = DEVICES.flatMap((device) => CASES_ON[device].map((name) => ({ device, name })));
 
