@@ -44,6 +44,20 @@ const SOON_MS = 1_000;
     expect(Date.now() - began).toBeLessThanOrEqual(SOON_MS);
   };
 
+  it('merge a path that was pinned on either, and let go of it', async () => {
+    await first.push('tiny/merged');
+    const merge = '/api/v1/merges/tiny%2Fmerged';
+    const stateOn = async (service: TestService) => {
+      const { status, body } = await service.call<{ state: string }>(merge, { key });
+      return status === 200 ? body.state : status;
+    };
+    await first.post('/merges', { path: 'tiny/merged' }, 201);
+    for (const service of [first.service, second]) await until(async () => (await stateOn(service)) === 'ready');
+    expect((await second.call(merge, { key, method: 'DELETE' })).status).toBe(200);
+    expect(await stateOn(second)).toBe(404);
+    await until(async () => (await stateOn(first.service)) === 404);
+  });
+
   it('see what the other has committed within a second', async () => {
     await first.push('tiny/a');
     await first.push('tiny/a', { seed: 2 });

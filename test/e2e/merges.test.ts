@@ -221,9 +221,24 @@ describe('memory', () => {
   let small: SmallTree;
   beforeAll(async () => {
     // Room for one lane of the demo's model.
-    small = await startWithSmallTree({ ESPALIER_MERGED_MB: '60' });
+    small = await startWithSmallTree({ ESPALIER_MERGED_MB: '60', ESPALIER_MERGE_POLICY: 'traffic' });
   }, 130_000);
   afterAll(() => small.service.remove());
+
+  test('what has most of the traffic is merged by itself, and gives way to a pin', async () => {
+    const { service } = small;
+    const merges = async () => (await service.call<{ data: MergeDto[] }>('/api/v1/merges')).body.data;
+    for (let i = 0; i < 25; i++) {
+      const json = { model: 'story/german', prompt: 'The', max_tokens: 1 };
+      expect((await service.call('/v1/completions', { json })).status).toBe(200);
+    }
+    while ((await merges())[0]?.state !== 'ready') await delay(100);
+    expect(await merges()).toMatchObject([{ id: null, path: 'story/german', pinned: false }]);
+    expect((await service.call(route('story/german'))).status).toBe(404);
+    expect((await service.call('/api/v1/merges', { json: { path: 'story/french' } })).status).toBe(201);
+    while ((await merges())[0]?.state !== 'ready') await delay(100);
+    expect(await merges()).toMatchObject([{ path: 'story/french', pinned: true, state: 'ready' }]);
+  });
 
   test('a pin over the budget is refused with the numbers; a promotion with room for one lane still gets it', async () => {
     const { service } = small;
@@ -231,7 +246,7 @@ describe('memory', () => {
       service.call<MergeDto & { error: { code: string; details: Record<string, number> } }>('/api/v1/merges', {
         json: { path },
       });
-    expect((await call('story/french')).status).toBe(201);
+    expect((await call('story/french')).status).toBe(200);
     const { status, body } = await call('story/german');
     expect({ status, code: body.error.code }).toEqual({ status: 409, code: 'merged_budget_exceeded' });
     const { neededBytes = 0, freeBytes = 0, budgetBytes = 0 } = body.error.details;
