@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { join } from 'node:path';
 import { Database, type Transaction } from '../database/database.js';
 import { AdapterTree } from '../tree/adapter-tree.js';
+import type { NodeRecord } from '../tree/records.js';
 import { ChangeFeed } from './change-feed.js';
 import { toAliasRecord, toRedirectRecord } from './changed-rows.js';
 import { ModelFolders } from './model-folders.js';
@@ -52,12 +53,13 @@ export class MirrorLoader {
     );
     load.models(models);
     // The next page is asked for while one is taken in: the database and this process work at the same time.
-    let next: Promise<NodePage> | null = nodesAfter(reader, '', PAGE);
+    let before: NodeRecord[] = [];
+    let next: Promise<NodePage> | null = nodesAfter(reader, before, PAGE);
     while (next) {
-      const { nodes, revisions }: NodePage = await next;
-      const last = nodes.at(-1);
-      next = last && nodes.length === PAGE ? nodesAfter(reader, last.id, PAGE) : null;
-      load.page(nodes, revisions);
+      const { nodes, revisionsBefore }: NodePage = await next;
+      next = nodes.length > 0 ? nodesAfter(reader, nodes, PAGE) : null;
+      load.page(before, revisionsBefore);
+      before = nodes;
     }
     const aliases = await collect(
       (last) => reader.alias.findMany(orderedById(last)),

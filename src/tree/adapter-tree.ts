@@ -43,7 +43,7 @@ export interface TreeLoad {
   models(records: Iterable<ModelRecord>): void;
   nodes(records: Iterable<NodeRecord>): void;
   revisions(records: Iterable<RevisionRecord>): void;
-  /** Nodes, whose `headId` is left out, and all revisions of theirs. */
+  /** Nodes, whose `headId` is left out, and the page of all their revisions. */
   page(records: readonly NodeRecord[], revisions: RevisionPage): void;
   finish(rest: Pick<TreeRecords, 'aliases' | 'redirects'>): AdapterTree;
 }
@@ -58,6 +58,7 @@ export class AdapterTree implements TreeView {
   readonly #modelsById = new Map<string, ModelRecord>();
   readonly #revisions = new RevisionIndex(this.#nodes);
   readonly #stale = new StaleNodes();
+  readonly #pinned = new Set<StoredNode>();
   /** Then heads and parents come one by one, and who is stale is asked at the end. */
   #loading = false;
 
@@ -210,6 +211,7 @@ export class AdapterTree implements TreeView {
     this.#graph.remove(node);
     this.#freeHandles.push(node.handle);
     this.#stale.delete(node);
+    this.#pinned.delete(node);
   }
 
   node(id: string): NodeRecord | undefined {
@@ -355,6 +357,11 @@ export class AdapterTree implements TreeView {
     return this.#stale;
   }
 
+  /** Those whose heads are to stay in host memory, served or not; in no particular order. */
+  get pinnedNodes(): Iterable<TreeNode> {
+    return this.#pinned;
+  }
+
   /** Does some of what a load has put off; false: nothing is left. Whoever needs it sooner does the rest then. */
   settle(nodes: number): boolean {
     return this.#stale.look(nodes);
@@ -408,6 +415,8 @@ export class AdapterTree implements TreeView {
     const head = record.headId === null || this.#loading ? null : (this.#revisions.get(record.headId) ?? null);
     const before = node.head;
     node.assign(record, modelId, head);
+    if (record.pinned) this.#pinned.add(node);
+    else this.#pinned.delete(node);
     if (before?.id !== head?.id) this.#headMoved(node);
   }
 
@@ -453,7 +462,7 @@ export class AdapterTree implements TreeView {
     let node: StoredNode | null = null;
     for (let row = 0; row < page.rows; row++) {
       const at = this.#nodes[first + page.nodeOf(row)];
-      if (!at) throw new TreeStructureError('A page of revisions has more nodes than its nodes.');
+      if (!at) throw new TreeStructureError('A page of revisions is of other nodes.');
       if (at !== node) at.pack(page, row);
       node = at;
       const start = page.idStart(row);

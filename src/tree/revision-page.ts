@@ -2,18 +2,19 @@
  * Revisions as one text, the way they come from the database at a start: an object each, with a dozen strings, would take
  * most of the start's time and memory, and most revisions are never asked for.
  *
- * A line a revision: `head,node,id,number,digest,trainedOnId,rank,bytes,configBlob,weightsBlob,recalled,fallbackId`, where
- * `head` and `recalled` are 1 or 0, `node` is the position of its node in the page that the text belongs to, and an empty
- * id stands for null. Ordered by node, then number. Neither ids nor digests hold a comma or an end of line.
+ * A line a revision: `head,nodeId,id,number,digest,trainedOnId,rank,bytes,configBlob,weightsBlob,recalled,fallbackId`, where
+ * `head` and `recalled` are 1 or 0, and an empty id stands for null. Ordered by node, as the nodes are that the page is of,
+ * then by number. Neither ids nor digests hold a comma or an end of line.
  */
+import { NodeNotFoundError } from '../errors.js';
 import type { RevisionRecord } from './records.js';
 
-const COMMA = 44;
 const NEW_LINE = '\n';
-const ONE = 49;
-const ZERO = 48;
+const COMMA = ','.charCodeAt(0);
+const ONE = '1'.charCodeAt(0);
 
 /** Where in the line of a row. */
+const NODE_ID_START = 2;
 const ID = 2;
 const TRAINED_ON_ID = 5;
 
@@ -23,27 +24,34 @@ export class RevisionPage {
   /** Where each row's line begins, and where one after the last would. */
   readonly #starts: Uint32Array;
   /** Positions of their nodes. */
-  readonly #nodes: Uint16Array;
+  readonly #nodes: Uint32Array;
 
-  constructor(text: string) {
+  /** `nodes`: at least those that have revisions here. */
+  constructor(text: string, nodes: readonly { id: string }[]) {
     this.text = text;
     const starts: number[] = [];
     for (let at = 0; at < text.length; at = ends(text, at) + 1) starts.push(at);
     this.rows = starts.length;
     starts.push(text.length + 1);
     this.#starts = Uint32Array.from(starts);
-    this.#nodes = new Uint16Array(this.rows);
-    for (let row = 0; row < this.rows; row++) this.#nodes[row] = integer(text, (starts[row] as number) + 2);
+    this.#nodes = new Uint32Array(this.rows);
+    let position = 0;
+    for (let row = 0; row < this.rows; row++) {
+      const start = (starts[row] as number) + NODE_ID_START;
+      while (position < nodes.length && !isField(text, start, nodes[position]?.id ?? '')) position++;
+      if (position === nodes.length) throw new NodeNotFoundError(text.slice(start, text.indexOf(',', start)));
+      this.#nodes[row] = position;
+    }
   }
 
-  /** Position of the row's node in the page of nodes. */
+  /** Position of the row's node among those that the page is of. */
   nodeOf(row: number): number {
     return this.#nodes[row] as number;
   }
 
   /** Where the row's id begins in the text. */
   idStart(row: number): number {
-    return this.text.indexOf(',', (this.#starts[row] as number) + 2) + 1;
+    return this.text.indexOf(',', (this.#starts[row] as number) + NODE_ID_START) + 1;
   }
 
   /** All of a node, of which `first` is the first. */
@@ -126,11 +134,6 @@ function ends(text: string, from: number): number {
   return at < 0 ? text.length : at;
 }
 
-/** Of the digits from there to the comma. */
-function integer(text: string, from: number): number {
-  let value = 0;
-  for (let i = from, code = text.charCodeAt(i); code !== COMMA && i < text.length; code = text.charCodeAt(++i)) {
-    value = 10 * value + code - ZERO;
-  }
-  return value;
+function isField(text: string, start: number, value: string): boolean {
+  return text.charCodeAt(start + value.length) === COMMA && text.startsWith(value, start);
 }

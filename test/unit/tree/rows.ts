@@ -31,6 +31,7 @@ export class Rows {
       name,
       policy: 'pinned',
       disabled: false,
+      pinned: false,
       detached: false,
       archived: false,
       headId: null,
@@ -46,6 +47,7 @@ export class Rows {
       name,
       policy,
       disabled: false,
+      pinned: false,
       detached: false,
       archived: false,
       headId: null,
@@ -130,24 +132,36 @@ export function loadedInPages(rows: Rows, size: number): AdapterTree {
   const nodes = [...rows.nodes.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   for (let first = 0; first < nodes.length; first += size) {
     const page = nodes.slice(first, first + size);
-    const lines = page.flatMap((node, at) =>
+    const lines = page.flatMap((node) =>
       rows
         .revisionsOf(node.id)
         .sort((a, b) => a.number - b.number)
-        .map((one) => lineOf(one, node.headId === one.id, at)),
+        .map((one) => lineOf(one, node.headId === one.id)),
     );
     load.page(
       page.map((node) => ({ ...node, headId: null })),
-      new RevisionPage(lines.join('\n')),
+      new RevisionPage(lines.join('\n'), page),
     );
   }
   return load.finish({});
 }
 
-function lineOf(one: RevisionRecord, isHead: boolean, at: number): string {
-  const { id, number, digest, trainedOnId, rank, bytes, configBlob, weightsBlob, recalled, fallbackId } = one;
-  const fields = [id, number, digest, trainedOnId, rank, bytes, configBlob, weightsBlob, Number(recalled), fallbackId];
-  return [Number(isHead), at, ...fields].join(',');
+function lineOf(one: RevisionRecord, isHead: boolean): string {
+  const { id, nodeId, number, digest, trainedOnId, rank, bytes, configBlob, weightsBlob, recalled, fallbackId } = one;
+  const fields = [
+    nodeId,
+    id,
+    number,
+    digest,
+    trainedOnId,
+    rank,
+    bytes,
+    configBlob,
+    weightsBlob,
+    Number(recalled),
+    fallbackId,
+  ];
+  return [Number(isHead), ...fields].join(',');
 }
 
 /** The code of the error that refuses it, or null. */
