@@ -31,6 +31,7 @@ function* nodes(): Generator<NodeRecord> {
       name: i === 0 ? 'base' : flat(nameOf(i)),
       policy: i % 50 === 0 ? 'follow' : 'pinned',
       disabled: false,
+      pinned: false,
       detached: false,
       archived: false,
       version: 1,

@@ -83,6 +83,7 @@ export const ERROR_CODES = {
     'node_disabled',
     'node_has_children',
     'nothing_to_roll_back',
+    'pin_budget_exceeded',
     'redirected_segment',
     'root_node',
     'too_many_aliases',

@@ -1509,6 +1509,21 @@ export class MergedBudgetExceededError extends EspalierError {
   }
 }
 
+/** Host memory for adapters that stay is short. */
+export class PinBudgetExceededError extends EspalierError {
+  constructor(path: string, neededBytes: number, usedBytes: number, budgetBytes: number) {
+    const freeBytes = Math.max(0, budgetBytes - usedBytes);
+    super({
+      code: 'pin_budget_exceeded',
+      status: 409,
+      message:
+        `The adapter of "${path}" takes ${neededBytes} bytes of host memory, and ${freeBytes} of the ${budgetBytes} of ` +
+        'ESPALIER_HOST_CACHE_MB are left by pinned ones. Unpin another node, or raise it.',
+      details: { neededBytes, freeBytes, budgetBytes },
+    });
+  }
+}
+
 /** A merge that went wrong; the path is served factored. */
 export class MergeFailedError extends EspalierError {
   constructor(cause: unknown) {

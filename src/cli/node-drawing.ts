@@ -9,6 +9,7 @@ export function drawNode(node: NodeDto, paint: Terminal['paint']): string {
     node.disabled ? paint('red', 'disabled') : '',
     node.archived ? paint('dim', 'archived') : '',
     node.stale ? paint('yellow', 'stale') : '',
+    node.pinned ? paint('green', 'in memory') : '',
     node.detached ? paint('yellow', 'detached') : '',
   ].filter((mark) => mark !== '');
   return columns([

@@ -1,4 +1,4 @@
-/** A tree of nodes with box characters: heads, aliases, what is stale, followed, disabled, archived or detached. */
+/** A tree of nodes with box characters: heads, aliases, what is stale, followed, disabled, archived, pinned in memory or detached. */
 import type { NodeDto } from '../registry/dto/node.dto.js';
 import { columns, type Terminal } from './terminal.js';
 
@@ -32,6 +32,7 @@ function facts(node: NodeDto, paint: Terminal['paint']): [head: string, rank: st
     node.disabled ? paint('red', 'disabled') : '',
     node.archived ? paint('dim', 'archived') : '',
     node.stale ? paint('yellow', 'stale') : '',
+    node.pinned ? paint('green', 'in memory') : '',
     node.detached ? paint('yellow', 'detached') : '',
     node.policy === 'follow' ? 'follows its parent' : '',
   ].filter((mark) => mark !== '');

@@ -172,7 +172,7 @@ export class NodesService {
 }
 
 const EMPTY_PAGE = { data: [], nextCursor: null };
-const EMPTY = { disabled: false, detached: false, archived: false, headId: null, version: 1 };
+const EMPTY = { disabled: false, detached: false, archived: false, pinned: false, headId: null, version: 1 };
 
 function definedOnly<T extends object>(fields: T): Partial<T> {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as Partial<T>;

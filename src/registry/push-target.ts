@@ -20,6 +20,7 @@ const NEW_NODE = {
   disabled: false,
   detached: false,
   archived: false,
+  pinned: false,
   headId: null,
   version: 1,
 } as const;

@@ -41,6 +41,7 @@ export interface NodeRow {
   disabledAt: Date | null;
   detached: boolean;
   archivedAt: Date | null;
+  pinnedAt: Date | null;
   headId: string | null;
   version: number;
 }
@@ -55,6 +56,7 @@ export const nodeRecordColumns = {
   disabledAt: true,
   detached: true,
   archivedAt: true,
+  pinnedAt: true,
   headId: true,
   version: true,
 } as const;
@@ -69,6 +71,7 @@ export function toNodeRecord(row: NodeRow): NodeRecord {
     disabled: row.disabledAt !== null,
     detached: row.detached,
     archived: row.archivedAt !== null,
+    pinned: row.pinnedAt !== null,
     headId: row.headId,
     version: row.version,
   };

@@ -46,6 +46,9 @@ import { PlacesController } from './places/places.controller.js';
 import { RedirectsController } from './places/redirects.controller.js';
 import { RedirectsService } from './places/redirects.service.js';
 import { RemovalsService } from './places/removals.service.js';
+import { PinnedNodes } from './pins/pinned-nodes.js';
+import { PinsController } from './pins/pins.controller.js';
+import { PinsService } from './pins/pins.service.js';
 import { PushSources } from './push-sources.js';
 import { RecallController } from './recall/recall.controller.js';
 import { RecallService } from './recall/recall.service.js';
@@ -76,6 +79,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     MergesController,
     ModelsController,
     NodesController,
+    PinsController,
     PlacesController,
     RecallController,
     RedirectsController,
@@ -111,6 +115,8 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     NodesService,
     NodeWalk,
     PathTraffic,
+    PinnedNodes,
+    PinsService,
     PushSources,
     Quantizer,
     RecallService,
@@ -143,6 +149,7 @@ import { UnreferencedBlobs } from './unreferenced-blobs.js';
     ModelsService,
     NodesService,
     PathTraffic,
+    PinsService,
     PushSources,
     RecallService,
     RedirectsService,

@@ -84,9 +84,18 @@ export class RegistryService {
    */
   async adapterUses(resolved: ResolvedPath): Promise<AdapterUse[]> {
     const uses = resolved.steps.flatMap(({ revision, weight }) =>
-      revision === null || weight === 0 ? [] : [this.#adapterUse(revision, weight)],
+      revision === null || weight === 0 ? [] : [this.adapterUse(revision, weight)],
     );
     return Promise.all(uses);
+  }
+
+  /** Of one revision, whose files are fetched if they aren't on this machine. */
+  async adapterUse(revision: ResolvedRevision, weight: number): Promise<AdapterUse> {
+    const [configFile, weightsFile] = await Promise.all([
+      this.#blobs.local(revision.configBlob),
+      this.#blobs.local(revision.weightsBlob),
+    ]);
+    return { digest: revision.digest, weight, rank: revision.rank, configFile, weightsFile };
   }
 
   /** Keeps what the digest stands for. Returns at once. */
@@ -117,14 +126,6 @@ export class RegistryService {
     const [found] = await this.#walk.take({ limit: 1, after: null, under: tree.pathOf(tree.find(path).id) });
     if (!found) throw new PathNotFoundError(resolved.path, []);
     return toServable(found);
-  }
-
-  async #adapterUse(revision: ResolvedRevision, weight: number): Promise<AdapterUse> {
-    const [configFile, weightsFile] = await Promise.all([
-      this.#blobs.local(revision.configBlob),
-      this.#blobs.local(revision.weightsBlob),
-    ]);
-    return { digest: revision.digest, weight, rank: revision.rank, configFile, weightsFile };
   }
 
   /** A node that lies below one that is off isn't served. */

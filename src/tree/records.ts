@@ -30,6 +30,8 @@ export interface NodeRecord {
   detached: boolean;
   /** Put away: neither it nor what is below it is served, listed or pushed to. */
   archived: boolean;
+  /** Its head's adapter is to stay in host memory. */
+  pinned: boolean;
   headId: string | null;
   /** Counts the changes of the row. */
   version: number;

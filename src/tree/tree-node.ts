@@ -13,6 +13,7 @@ export interface TreeNode {
   readonly disabled: boolean;
   readonly detached: boolean;
   readonly archived: boolean;
+  readonly pinned: boolean;
   readonly parent: TreeNode | null;
   readonly head: RevisionRecord | null;
   /** By number, ascending. */
@@ -65,6 +66,7 @@ export class StoredNode implements TreeNode {
   parent: StoredNode | null = null;
   disabled = false;
   archived = false;
+  pinned = false;
   policy: ParentPolicy = 'pinned';
   detached = false;
   version = 1;
@@ -98,6 +100,7 @@ export class StoredNode implements TreeNode {
     this.disabled = record.disabled;
     this.detached = record.detached;
     this.archived = record.archived;
+    this.pinned = record.pinned;
     this.version = record.version;
     this.modelId = modelId;
     this.head = head;
@@ -166,6 +169,7 @@ export class StoredNode implements TreeNode {
       disabled: this.disabled,
       detached: this.detached,
       archived: this.archived,
+      pinned: this.pinned,
       headId: this.headId,
       version: this.version,
     };

@@ -134,6 +134,8 @@ export function addNodes(program: Command): void {
   const states = [
     ['disable', 'stop serving a node and all that is below it', 'is disabled, with all that is below it'],
     ['enable', 'serve it again', 'is enabled'],
+    ['pin', "keep the adapter of a node's head in host memory", 'is pinned: the adapter of its head stays in memory'],
+    ['unpin', 'let it leave memory where others need the room', 'is no longer pinned in memory'],
     ['archive', 'put a node away, with all that is below it', 'is archived, with all that is below it'],
     ['restore', 'bring an archived node back', 'is back'],
   ] as const;

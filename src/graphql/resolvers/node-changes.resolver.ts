@@ -6,6 +6,7 @@ import { createNodeBody, moveNodeBody, updateNodeBody, type NodeDto } from '../.
 import { promoteBody, type RevisionReference } from '../../registry/dto/revision.dto.js';
 import { HeadsService } from '../../registry/heads.service.js';
 import { NodesService } from '../../registry/nodes.service.js';
+import { PinsService } from '../../registry/pins/pins.service.js';
 import { parse } from '../connection.js';
 import { outcome, type Result } from '../outcome.js';
 
@@ -26,6 +27,7 @@ export class NodeChangesResolver {
   constructor(
     private readonly nodes: NodesService,
     private readonly heads: HeadsService,
+    private readonly pins: PinsService,
   ) {}
 
   @Mutation()
@@ -56,6 +58,18 @@ export class NodeChangesResolver {
   @RequireScope('write')
   enableNode(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
     return changedNode(() => this.nodes.setDisabled(context, node, false, versionOf(seen)));
+  }
+
+  @Mutation()
+  @RequireScope('write')
+  pinNode(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
+    return changedNode(() => this.pins.pin(context, node, versionOf(seen)));
+  }
+
+  @Mutation()
+  @RequireScope('write')
+  unpinNode(@Context() context: RequestContext, @Args() { node, ...seen }: NodeChange): NodeResult {
+    return changedNode(() => this.pins.unpin(context, node, versionOf(seen)));
   }
 
   @Mutation()

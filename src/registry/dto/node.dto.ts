@@ -56,6 +56,7 @@ export const nodeSchema = z
     policy: policySchema.describe('Which revision of the parent it is served with.'),
     disabled: z.boolean(),
     archived: z.boolean().describe('Put away, with all that is below it.'),
+    pinned: z.boolean().describe("Its head's adapter stays in host memory."),
     detached: z.boolean().describe('Moved under another parent by force, and no revision since.'),
     stale: z
       .boolean()
@@ -82,6 +83,7 @@ export interface NodeRow {
   policy: string;
   disabledAt: Date | null;
   archivedAt: Date | null;
+  pinnedAt: Date | null;
   detached: boolean;
   version: number;
   createdAt: Date;
@@ -109,6 +111,7 @@ export function toNodeDto(row: NodeRow, facts: NodeFacts): NodeDto {
     policy: policySchema.parse(row.policy),
     disabled: row.disabledAt !== null,
     archived: row.archivedAt !== null,
+    pinned: row.pinnedAt !== null,
     detached: row.detached,
     version: row.version,
     createdAt: row.createdAt.toISOString(),

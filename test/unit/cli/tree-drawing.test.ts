@@ -18,6 +18,7 @@ function node(path: string, facts: Partial<NodeDto> = {}): NodeDto {
     tags: [],
     policy: 'pinned',
     disabled: false,
+    pinned: false,
     archived: false,
     detached: false,
     stale: false,
