@@ -110,10 +110,7 @@ export class HostCache {
   pin(digest: string): void {
     const times = this.#pins.get(digest) ?? 0;
     this.#pins.set(digest, times + 1);
-    const adapter = times > 0 ? undefined : (this.#held.get(digest)?.adapter ?? this.#entries.peek(digest));
-    if (adapter === undefined || !this.#keep(adapter)) return;
-    this.#takeHeld(digest);
-    this.#entries.delete(digest);
+    this.#keepIfHere(digest);
   }
 
   unpin(digest: string, nowMs: number): void {
@@ -128,7 +125,17 @@ export class HostCache {
     this.#pinned.delete(digest);
     this.#pinnedBytes -= adapter.bytes;
     this.#entries.set(digest, adapter);
+    // Pinned ones that had no room may have it now.
+    for (const other of this.#pins.keys()) this.#keepIfHere(other);
     this.#trim(nowMs);
+  }
+
+  #keepIfHere(digest: string): void {
+    if (this.#pinned.has(digest)) return;
+    const adapter = this.#held.get(digest)?.adapter ?? this.#entries.peek(digest);
+    if (adapter === undefined || !this.#keep(adapter)) return;
+    this.#takeHeld(digest);
+    this.#entries.delete(digest);
   }
 
   /** Puts it among the pinned ones, if it is one and fits. */

@@ -63,6 +63,8 @@ const CHANGING = (node: string): string[] => [
   `mutation { result: updateNode(node: "${node}", input: { tags: [] }) { __typename } }`,
   `mutation { result: moveNode(node: "${node}", input: { path: "tiny/shared/team/x" }) { __typename } }`,
   `mutation { result: disableNode(node: "${node}") { __typename } }`,
+  `mutation { result: pinNode(node: "${node}") { __typename } }`,
+  `mutation { result: unpinNode(node: "${node}") { __typename } }`,
   `mutation { result: archiveNode(node: "${node}") { __typename } }`,
   `mutation { result: deleteNode(node: "${node}", recursive: true) { __typename } }`,
   `mutation { result: undeleteNode(id: "${node}") { __typename } }`,

@@ -197,7 +197,7 @@ describe('a key that is bound to a subtree', () => {
     const known = new Set(places.map(({ node }) => node.id));
     return data
       .filter(({ id }) => known.has(id))
-      .map(({ id, path, head, aliases, description, tags, disabled, archived }) => ({
+      .map(({ id, path, head, aliases, description, tags, disabled, pinned, archived }) => ({
         id,
         path,
         head,
@@ -205,6 +205,7 @@ describe('a key that is bound to a subtree', () => {
         description,
         tags,
         disabled,
+        pinned,
         archived,
       }));
   }

@@ -42,8 +42,8 @@ export async function created(service: TestService, path: string, json: object):
   return body;
 }
 
-/** A PEFT folder: rank 2 on the first two layers' q_proj and down_proj. */
-export async function writeAdapter(folder: string, seed: number): Promise<string> {
+/** A PEFT folder: low rank on the first two layers' q_proj and down_proj. */
+export async function writeAdapter(folder: string, seed: number, rank = RANK): Promise<string> {
   await mkdir(folder);
   const config = JSON.parse(await readFile(join(BASE, 'config.json'), 'utf8')) as Record<string, number>;
   const {
@@ -68,7 +68,7 @@ export async function writeAdapter(folder: string, seed: number): Promise<string
         shape,
         data: Float32Array.from({ length: shape[0]! * shape[1]! }, () => random() * 0.5),
       });
-      return [tensor('lora_A', [RANK, inward]), tensor('lora_B', [out, RANK])];
+      return [tensor('lora_A', [rank, inward]), tensor('lora_B', [out, rank])];
     }),
   );
   await writeSafetensors(join(folder, 'adapter_model.safetensors'), tensors);
@@ -76,7 +76,7 @@ export async function writeAdapter(folder: string, seed: number): Promise<string
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: 'base',
-    r: RANK,
+    r: rank,
     lora_alpha: 4,
     target_modules: modules,
     bias: 'none',

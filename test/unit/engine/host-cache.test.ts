@@ -49,6 +49,21 @@ describe('pinned adapters', () => {
     expect([cache.has('one'), cache.has('two'), cache.pinnedBytes]).toEqual([true, false, 60]);
   });
 
+  test('that had no room are kept as soon as there is some', () => {
+    const cache = new HostCache(100);
+    for (const [digest, bytes] of [
+      ['one', 60],
+      ['two', 40],
+      ['three', 60],
+    ] as const) {
+      cache.pin(digest);
+      cache.hold(adapter(digest, bytes), 0);
+    }
+    expect([cache.bytes, cache.pinnedBytes]).toEqual([160, 100]);
+    cache.unpin('one', 0);
+    expect([cache.has('one'), cache.has('three'), cache.pinnedBytes]).toEqual([false, true, 100]);
+  });
+
   test('leave room for what is held for waiting rows only up to the limit', () => {
     const cache = new HostCache(100);
     cache.pin('pinned');
