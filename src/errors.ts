@@ -49,8 +49,9 @@ export class EspalierError extends Error {
     };
   }
 
-  static from(shape: ErrorShape): EspalierError {
-    return new EspalierError(shape);
+  /** `reason`: what `reasonsOf` said of it where it was thrown; goes to the log, and to nobody else. */
+  static from(shape: ErrorShape, reason?: string): EspalierError {
+    return new EspalierError(shape, reason === undefined ? undefined : { cause: new Error(reason) });
   }
 }
 
@@ -58,7 +59,8 @@ export class EspalierError extends Error {
 export function reasonsOf(error: unknown): string {
   const reasons: string[] = [];
   for (let at = error; at instanceof Error; at = at.cause) {
-    // Some name their cause themselves.
+    // Some name their cause themselves; the cause of one from another thread or process is all that was known there.
+    if (at.message.startsWith(reasons.at(-1) ?? at.message)) reasons.pop();
     if (reasons.at(-1)?.includes(at.message) !== true) reasons.push(at.message);
   }
   return reasons.length === 0 ? String(error) : reasons.join(' — ');
@@ -1538,15 +1540,18 @@ export class MergeFailedError extends EspalierError {
   }
 }
 
-/** An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. */
+/**
+ * An adapter that was pushed can't be read now: its bytes are gone or changed, or the disk failed. It may be one above
+ * what the caller can see, and the cause names files of this machine: both are logged and not told.
+ */
 export class AdapterLoadError extends EspalierError {
-  constructor(digest: string, cause: unknown) {
+  constructor(cause: unknown) {
     super(
       {
         code: 'adapter_load_failed',
         status: 500,
-        message: `Adapter ${digest.slice(0, 12)} can't be loaded: ${cause instanceof Error ? cause.message : String(cause)}`,
-        details: { digest },
+        message:
+          "An adapter of the path can't be read now; the service's log says which and why. Push its revision again, or ask whoever runs the service to mend what the log names.",
       },
       { cause },
     );

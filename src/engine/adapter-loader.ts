@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { AdapterLoadError, EspalierError, type ErrorShape } from '../errors.js';
+import { AdapterLoadError, EspalierError } from '../errors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { LoadAnswer, LoadTask } from './adapter-loader.worker.js';
 import type { FoldedAdapter } from './folded-adapter.js';
@@ -12,7 +12,7 @@ import { readPacked, unpack } from './packed-adapter.js';
 import type { AdapterUse } from './protocol.js';
 
 export interface AdapterLoader {
-  /** Throws an EspalierError for what is wrong with the adapter. */
+  /** Throws what it likes; `loadFailure` says what of that callers may know. */
   load(use: AdapterUse, config: ModelConfig): Promise<FoldedAdapter>;
   close(): Promise<void>;
 }
@@ -41,7 +41,7 @@ export class AdapterLoaderThreads implements AdapterLoader {
 
   async load({ digest, configFile, weightsFile }: AdapterUse, config: ModelConfig): Promise<FoldedAdapter> {
     const answer = await this.#pool.run({ adapter: { digest, configFile, weightsFile }, config });
-    if ('error' in answer) throw EspalierError.from(answer.error);
+    if ('error' in answer) throw EspalierError.from(answer.error, answer.reason);
     return unpack(digest, answer.packed, config);
   }
 
@@ -50,7 +50,25 @@ export class AdapterLoaderThreads implements AdapterLoader {
   }
 }
 
-/** Why a load failed, as the service is told. */
-export function loadFailure(use: AdapterUse, error: unknown): ErrorShape {
-  return (error instanceof EspalierError ? error : new AdapterLoadError(use.digest, error)).toShape();
+/** The same loader, which tells of each failure and throws what callers may know. */
+export function telling(loader: AdapterLoader, tell: (use: AdapterUse, error: unknown) => void): AdapterLoader {
+  return {
+    load: async (use, config) => {
+      try {
+        return await loader.load(use, config);
+      } catch (error) {
+        tell(use, error);
+        throw loadFailure(error);
+      }
+    },
+    close: () => loader.close(),
+  };
+}
+
+/** Of these the numbers of the adapter are the reason, and their messages name nothing of this machine. */
+const MAY_BE_TOLD = new Set(['adapter_load_failed', 'non_finite_adapter']);
+
+/** Why a load failed, as callers are told. It was checked when it was pushed, so all else is no fault of theirs. */
+export function loadFailure(error: unknown): EspalierError {
+  return error instanceof EspalierError && MAY_BE_TOLD.has(error.code) ? error : new AdapterLoadError(error);
 }

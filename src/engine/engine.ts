@@ -15,7 +15,7 @@ import {
 } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
 import { noCounts, sumCounts } from './adapter-counts.js';
-import type { AdapterLoader } from './adapter-loader.js';
+import { type AdapterLoader, IN_THIS_THREAD, telling } from './adapter-loader.js';
 import { AdapterPins } from './adapter-pins.js';
 import { adapterStats } from './adapter-stats.js';
 import type { LaneName, LaneTotals } from './lane.js';
@@ -69,10 +69,18 @@ export class Engine {
   #ended: (() => void) | null = null;
 
   /** `loader`: what reads adapters; without it this thread does. `device`: without it, the one that the limits name. */
-  constructor(limits: EngineLimits, emit: (event: EngineEvent) => void, loader?: AdapterLoader, device?: EngineDevice) {
+  constructor(
+    limits: EngineLimits,
+    emit: (event: EngineEvent) => void,
+    loader: AdapterLoader = IN_THIS_THREAD,
+    device?: EngineDevice,
+  ) {
     this.#limits = limits;
     this.#emit = emit;
-    this.#memory = new EngineMemory(limits, loader, device);
+    const reader = telling(loader, ({ digest }, error) =>
+      emit({ type: 'adapterFailed', digest, reason: reasonsOf(error) }),
+    );
+    this.#memory = new EngineMemory(limits, reader, device);
     this.#pins = new AdapterPins(this.#memory.host);
     this.#merging = new Merging(limits.mergedBudgetBytes ?? 0, {
       model: async (request) => (await this.#lanesFor(request)).model,

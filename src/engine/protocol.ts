@@ -233,6 +233,8 @@ export type EngineEvent =
   /** `folder` and `reason` are for the log: they tell of this machine. */
   | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
   | { type: 'unloaded'; digest: string }
+  /** An adapter, by revision digest; `reason` is for the log. */
+  | { type: 'adapterFailed'; digest: string; reason: string }
   /** `seconds`: from when the merge began. */
   | { type: 'merged'; pathDigest: string; bytes: number; seconds: number }
   /** `reason` is for the log. */

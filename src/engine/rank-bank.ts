@@ -188,7 +188,7 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
     } catch (error) {
       this.#counts.readFailures++;
       this.#residency.apply(use.digest, 'failed');
-      this.#failures.set(use.digest, loadFailure(use, error));
+      this.#failures.set(use.digest, loadFailure(error).toShape());
       if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value as string);
     }
     for (const listener of this.#listeners) listener();

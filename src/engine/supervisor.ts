@@ -253,6 +253,8 @@ export class EngineSupervisor implements EngineClient {
         this.#unloads.get(event.digest)?.forEach((resolve) => resolve());
         this.#unloads.delete(event.digest);
         return;
+      case 'adapterFailed':
+        return this.#logger.error({ adapter: event.digest, reason: event.reason }, 'adapter could not be loaded');
       case 'merged':
         this.#logger.info({ path: event.pathDigest, bytes: event.bytes, seconds: event.seconds }, 'path merged');
         return this.#merges.ready(event.pathDigest, event.bytes, event.seconds);

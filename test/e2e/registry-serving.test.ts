@@ -1,6 +1,7 @@
-/** The registry behind what is served: a path digest can be looked up, and a model that was tampered with isn't loaded. */
+/** The registry behind what is served: a path digest can be looked up, and a model or adapter that was tampered with isn't loaded. */
 import { jest } from '@jest/globals';
-import { open } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { open, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ModelDto } from '../../src/registry/dto/model.dto.js';
 import type { ResolutionDto, ServedPathDto } from '../../src/registry/dto/resolution.dto.js';
@@ -15,8 +16,12 @@ beforeAll(async () => {
 });
 afterAll(() => tree.service.remove());
 
+interface Refused {
+  error?: { code: string; message: string };
+}
+
 const generate = (model: string) =>
-  tree.service.call<{ error?: { code: string; message: string } }>('/v1/completions', {
+  tree.service.call<Refused>('/v1/completions', {
     key: tree.service.keys.infer,
     json: { model, prompt: 'The', max_tokens: 1 },
   });
@@ -76,4 +81,29 @@ test('a model whose files changed is not loaded, and an import repairs it', asyn
   const logged = JSON.parse(line) as { model?: string; folder?: string; reason?: string };
   expect(logged).toMatchObject({ model: model.digest, folder: dirname(weights) });
   expect(logged.reason).toContain(`"model.safetensors" of the imported model in "${dirname(weights)}" was rewritten`);
+});
+
+test('an adapter whose files changed is not loaded; which, and where it lies, is told to the log alone', async () => {
+  const pushed = await readFile(join(tree.folder, '2/adapter_model.safetensors'));
+  const blob = createHash('sha256').update(pushed).digest('hex');
+  const file = join(tree.service.dataFolder, 'blobs', blob.slice(0, 2), blob);
+  await writeFile(file, pushed.subarray(0, 1000));
+  const { body: node } = await tree.service.call<{ head: { digest: string } }>('/api/v1/nodes/story%2Fgerman');
+  const weights = await tree.service.call<Refused>('/api/v1/export/adapter_model.safetensors?path=story/german');
+  for (const { status, body } of [await generate('story/german'), weights]) {
+    expect({ status, code: body.error?.code }).toEqual({ status: 500, code: 'adapter_load_failed' });
+    for (const secret of [blob, tree.service.dataFolder, 'safetensors', node.head.digest.slice(0, 12)]) {
+      expect(JSON.stringify(body)).not.toContain(secret);
+    }
+  }
+  const line = tree.service.logs.split('\n').find((text) => text.includes('adapter could not be loaded')) ?? '{}';
+  const logged = JSON.parse(line) as { adapter?: string; reason?: string };
+  expect(logged.adapter).toBe(node.head.digest);
+  expect(logged.reason).toContain('1000 bytes');
+  // The export, which another thread reads.
+  const failed = tree.service.logs.split('\n').filter((text) => text.includes('"adapter_load_failed"'));
+  expect(failed.join('\n')).toContain('1000 bytes');
+
+  await writeFile(file, pushed);
+  expect((await generate('story/german')).status).toBe(200);
 });

@@ -101,7 +101,7 @@ async function openStep(step: ExportStep, base: AdapterBase): Promise<OpenAdapte
   try {
     return await OpenAdapter.open(step, base);
   } catch (error) {
-    throw new AdapterLoadError(step.digest, error);
+    throw new AdapterLoadError(error);
   }
 }
 

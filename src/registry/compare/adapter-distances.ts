@@ -32,7 +32,7 @@ export class AdapterDistances implements OnApplicationShutdown {
     if (kept) return kept.distances;
     if (this.#oneAtATime.pendingCount >= MAX_WAITING) throw new ComparisonOverloadedError();
     const answer = await this.#oneAtATime(() => this.#pool.run(task));
-    if ('error' in answer) throw EspalierError.from(answer.error);
+    if ('error' in answer) throw EspalierError.from(answer.error, answer.reason);
     this.#kept.set(pair, answer);
     return answer.distances;
   }

@@ -1,5 +1,5 @@
 /** Compares the matrices of two adapters of one base, module by module, in a thread of its own. */
-import { AdapterLoadError, EspalierError, type ErrorShape } from '../../errors.js';
+import { AdapterLoadError, EspalierError, reasonsOf, type ErrorShape } from '../../errors.js';
 import {
   OpenAdapter,
   type AdapterBase,
@@ -36,8 +36,8 @@ export interface ModuleDistance {
 /** By PEFT module name; null where it would take too long. */
 export type Distances = Readonly<Record<string, ModuleDistance>> | null;
 
-/** An error's class and fields don't survive the way between threads; its shape does. */
-export type DistancesAnswer = { distances: Distances } | { error: ErrorShape };
+/** An error's class and fields don't survive the way between threads; its shape does. `reason` is for the log. */
+export type DistancesAnswer = { distances: Distances } | { error: ErrorShape; reason: string };
 
 export default async function compare({ left, right, base }: DistancesTask): Promise<DistancesAnswer> {
   const opened: OpenAdapter[] = [];
@@ -46,7 +46,7 @@ export default async function compare({ left, right, base }: DistancesTask): Pro
     const other = await open(right, base, opened);
     return { distances: costOf(one, other) > MAX_COST ? null : await distancesOf(one, other) };
   } catch (error) {
-    if (error instanceof EspalierError) return { error: error.toShape() };
+    if (error instanceof EspalierError) return { error: error.toShape(), reason: reasonsOf(error) };
     throw error;
   } finally {
     for (const adapter of opened) await adapter.close();
@@ -60,7 +60,7 @@ async function open(adapter: ComparedAdapter, base: AdapterBase, opened: OpenAda
     opened.push(open);
     return open;
   } catch (error) {
-    throw new AdapterLoadError(adapter.digest, error);
+    throw new AdapterLoadError(error);
   }
 }
 

@@ -44,7 +44,7 @@ export class ExportStream extends Readable {
   #receive(message: ExportMessage): void {
     if ('bytes' in message) this.emit('opened', message.bytes);
     else if ('piece' in message) this.#take(message.piece);
-    else if ('error' in message) this.destroy(EspalierError.from(message.error));
+    else if ('error' in message) this.destroy(EspalierError.from(message.error, message.reason));
     else {
       this.#complete = true;
       this.push(null);

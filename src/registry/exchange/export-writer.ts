@@ -34,7 +34,7 @@ export class ExportWriter implements OnApplicationShutdown {
   async config(task: Export): Promise<string> {
     const answer = await this.#run({ ...task, port: null });
     if (answer === null) throw new TypeError('The export worker gave no config.');
-    if ('error' in answer) throw EspalierError.from(answer.error);
+    if ('error' in answer) throw EspalierError.from(answer.error, answer.reason);
     return answer.config;
   }
 

@@ -3,7 +3,7 @@
  * message that asks for one, so that a slow reader holds up nobody, and a closed port ends it.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { EspalierError, InternalError, type ErrorShape } from '../../errors.js';
+import { EspalierError, InternalError, reasonsOf, type ErrorShape } from '../../errors.js';
 import type { AdapterBase } from '../../formats/peft/open-adapter.js';
 import { PathExport, type ExportStep } from '../../formats/peft/path-export.js';
 
@@ -19,10 +19,15 @@ export interface ExportTask {
 
 export type ExportMessage =
   /** The first: all is open, and this is the size of the file. */
-  { bytes: number } | { piece: Uint8Array<ArrayBuffer> } | { end: true } | { error: ErrorShape };
+  { bytes: number } | { piece: Uint8Array<ArrayBuffer> } | { end: true } | Failure;
 
-/** An error's class and fields don't survive the way between threads; its shape does. */
-export type ExportAnswer = { config: string } | { error: ErrorShape } | null;
+/** An error's class and fields don't survive the way between threads; its shape does. `reason` is for the log. */
+interface Failure {
+  error: ErrorShape;
+  reason: string;
+}
+
+export type ExportAnswer = { config: string } | Failure | null;
 
 export default async function exportPath(task: ExportTask): Promise<ExportAnswer> {
   const { port } = task;
@@ -30,7 +35,7 @@ export default async function exportPath(task: ExportTask): Promise<ExportAnswer
   try {
     await sendWeights(task, port);
   } catch (error) {
-    port.postMessage({ error: shapeOf(error) } satisfies ExportMessage);
+    port.postMessage(failure(error) satisfies ExportMessage);
   } finally {
     port.close();
   }
@@ -43,7 +48,7 @@ async function config({ steps, base, pathDigest, baseModel }: ExportTask): Promi
     await path.close();
     return { config: path.config(baseModel) };
   } catch (error) {
-    return { error: shapeOf(error) };
+    return failure(error);
   }
 }
 
@@ -87,6 +92,7 @@ class Demand {
   }
 }
 
-function shapeOf(error: unknown): ErrorShape {
-  return (error instanceof EspalierError ? error : new InternalError('', error)).toShape();
+function failure(error: unknown): Failure {
+  const told = error instanceof EspalierError ? error : new InternalError('', error);
+  return { error: told.toShape(), reason: reasonsOf(error) };
 }

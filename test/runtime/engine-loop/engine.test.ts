@@ -103,7 +103,10 @@ describe('a row that fails fails alone', () => {
     const good = running.run(request('good', { maxTokens: 20, adapters: path() }));
     const bad = await running.run(request('bad', { adapters: [...path(), absentAdapter(8)] }));
     expect(bad.tokens).toEqual([]);
-    expect(bad.error?.message).toContain('adapter_config.json');
+    expect(bad.error).toMatchObject({ code: 'adapter_load_failed', status: 500 });
+    expect(JSON.stringify(bad.error)).not.toMatch(/adapter_config|absent/);
+    const failed = running.events.find(({ type }) => type === 'adapterFailed');
+    expect(failed).toHaveProperty('reason', expect.stringContaining('adapter_config.json'));
     expect((await good).finish).toBe('length');
   });
 

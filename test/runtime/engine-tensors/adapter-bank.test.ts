@@ -6,7 +6,7 @@ import { HostCache } from '../../../src/engine/host-cache.js';
 import type { AdapterUse } from '../../../src/engine/protocol.js';
 import type { ModelConfig } from '../../../src/formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';
-import { EspalierError } from '../../../src/errors.js';
+import { InvalidFileError, NonFiniteAdapterError } from '../../../src/errors.js';
 
 const CONFIG: ModelConfig = {
   modelType: 'llama',
@@ -156,13 +156,14 @@ describe('loading', () => {
     const set = setUp();
     const { digest } = use(1);
     set.bank.prefetch(use(1));
-    await set.disk.fail(digest, new EspalierError({ code: 'torn', status: 400, message: 'The file is torn.' }));
+    await set.disk.fail(digest, new NonFiniteAdapterError(digest, 'q_proj'));
     expect(set.bank.state(digest)).toBe('absent');
-    expect(set.bank.failure(digest)).toMatchObject({ code: 'torn', message: 'The file is torn.' });
+    expect(set.bank.failure(digest)).toMatchObject({ code: 'non_finite_adapter', details: { digest } });
     set.bank.prefetch(use(1));
     expect(set.bank.failure(digest)).toBeNull();
-    await set.disk.fail(digest, new Error('EIO'));
+    await set.disk.fail(digest, new InvalidFileError('/blobs/torn', 'is torn'));
     expect(set.bank.failure(digest)).toMatchObject({ code: 'adapter_load_failed', status: 500 });
+    expect(JSON.stringify(set.bank.failure(digest))).not.toContain('torn');
     await load(set, 1);
     expect(set.bank.state(digest)).toBe('resident');
   });
