@@ -58,6 +58,20 @@ const SOON_MS = 1_000;
     await until(async () => (await stateOn(first.service)) === 404);
   });
 
+  it('keep the head of a node in memory that was pinned on either, and let go of it', async () => {
+    await first.push('tiny/kept');
+    const pinnedBytes = async (service: TestService): Promise<number> => {
+      const { body } = await service.call<string>('/metrics', { key });
+      return Number(/^espalier_adapter_pinned_bytes (\d+)$/m.exec(body)?.[1]);
+    };
+    // Loads the model, with which nobody can talk: it has no tokenizer.
+    await first.post('/merges', { path: 'tiny/kept:0.5' }, 201);
+    await first.post('/nodes/tiny%2Fkept/pin', {});
+    for (const service of [first.service, second]) await until(async () => (await pinnedBytes(service)) > 0);
+    expect((await second.call('/api/v1/nodes/tiny%2Fkept/unpin', { key, method: 'POST' })).status).toBe(200);
+    for (const service of [second, first.service]) await until(async () => (await pinnedBytes(service)) === 0);
+  });
+
   it('see what the other has committed within a second', async () => {
     await first.push('tiny/a');
     await first.push('tiny/a', { seed: 2 });
