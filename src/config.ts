@@ -25,7 +25,7 @@ const environment = z.object({
   ESPALIER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ESPALIER_MERGED_MB: z.coerce.number().int().min(0).default(2048),
   ESPALIER_MERGE_POLICY: z.enum(['off', 'traffic']).default('off'),
-  ESPALIER_DEVICE: z.enum(DEVICE_CHOICES).default('auto'),
+  ESPALIER_DEVICE: z.enum(DEVICE_CHOICES).default('cpu'),
   ESPALIER_GPU_MB: z.coerce.number().int().positive().optional(),
   ESPALIER_GPU_TENSOR_MB: megabytes(2048),
   ESPALIER_THREADS: z.coerce.number().int().min(0).max(256).default(0),
