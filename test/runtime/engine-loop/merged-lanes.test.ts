@@ -155,7 +155,7 @@ test('a merge that is called off leaves nothing', async () => {
 test('an adapter that cannot be read fails the merge, and nothing else', async () => {
   running.engine.merge(merge('absent', [absentAdapter(2)]));
   const { error } = await told('mergeFailed', 'absent');
-  expect(error).toMatchObject({ code: 'invalid_file' });
+  expect(error).toMatchObject({ code: 'adapter_load_failed' });
   expect(running.engine.stats).toMatchObject({ mergedPaths: 0, mergedBytes: 0 });
   expect(await running.run(request('row'))).toMatchObject({ finish: 'length' });
 });
