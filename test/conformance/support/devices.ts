@@ -1,6 +1,6 @@
 /**
  * What the conformance suite runs on: the CPU, and with ESPALIER_TEST_WEBGPU=1 a GPU, or the software that stands for one
- * (.ci/swiftshader.sh).
+ * (.ci/swiftshader.sh); with `all`, every architecture there.
  */
 import { EngineDevice } from '../../../src/engine/engine-device.js';
 import { loadModel } from '../../../src/engine/load-model.js';
@@ -11,10 +11,15 @@ import type { ServedModel } from '../../../src/engine/served-model.js';
 
 export type TestDevice = 'cpu' | 'webgpu';
 
-export const DEVICES: readonly TestDevice[] = process.env.ESPALIER_TEST_WEBGPU === '1' ? ['cpu', 'webgpu'] : ['cpu'];
+const WEBGPU = process.env.ESPALIER_TEST_WEBGPU;
 
-/** Software takes a hundred times as long as the CPU for these small models: there, one that ties its lm_head and one that doesn't. */
-export const CASES_ON: Record<TestDevice, readonly CaseName[]> = { cpu: CASES, webgpu: ['llama', 'qwen2'] };
+export const DEVICES: readonly TestDevice[] = WEBGPU === '1' || WEBGPU === 'all' ? ['cpu', 'webgpu'] : ['cpu'];
+
+/** Software takes a hundred times as long as the CPU for these small models: there, one with biases and a tied lm_head. */
+export const CASES_ON: Record<TestDevice, readonly CaseName[]> = {
+  cpu: CASES,
+  webgpu: WEBGPU === 'all' ? CASES : ['qwen2'],
+};
 
 export const DEVICES_AND_CASES = DEVICES.flatMap((device) => CASES_ON[device].map((name) => ({ device, name })));
 
