@@ -13,6 +13,7 @@ import { mergedLaneBytes } from '../../engine/merged-size.js';
 import { EspalierError, MergeFailedError, PathNotFoundError, type ErrorShape } from '../../errors.js';
 import { LOGGER, type Logger } from '../../logger.js';
 import type { ResolvedPath } from '../../tree/resolved-path.js';
+import { RecurringLook } from '../recurring-look.js';
 import { RegistryEvents } from '../registry-events.js';
 import { RegistryService } from '../registry.service.js';
 import { TreeMirror } from '../tree-mirror.js';
@@ -52,10 +53,11 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
   /** Since when paths are merged for their traffic, by digest. */
   readonly #automatic = new Map<string, number>();
   readonly #stops: (() => void)[] = [];
-  #timer: NodeJS.Timeout | null = null;
-  #looking: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+  readonly #looks = new RecurringLook(
+    LOOK_EVERY_MS,
+    () => this.#look(),
+    (error) => this.logger.error({ err: error }, 'merged paths could not be looked after'),
+  );
 
   constructor(
     private readonly mirror: TreeMirror,
@@ -72,22 +74,17 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
       this.events.subscribe(() => this.look()),
       this.engine.onMerge((digest) => this.#changed(digest)),
     );
-    this.#timer = setInterval(() => this.look(), LOOK_EVERY_MS).unref();
-    this.look();
+    this.#looks.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.#stopped = true;
     for (const stop of this.#stops) stop();
-    if (this.#timer) clearInterval(this.#timer);
-    await this.#looking;
+    await this.#looks.stop();
   }
 
   /** Soon, and once for all that has happened meanwhile. */
   look(): void {
-    if (this.#stopped) return;
-    this.#again = true;
-    this.#looking ??= this.#lookWhileAsked().finally(() => (this.#looking = null));
+    this.#looks.soon();
   }
 
   status(pin: MergePin): LaneStatus {
@@ -119,19 +116,6 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
   retry(digest: string): void {
     if (this.#laneStatus(digest).state === 'failed') this.#lanes.delete(digest);
     this.look();
-  }
-
-  async #lookWhileAsked(): Promise<void> {
-    // What is committed together is looked at together.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
-      try {
-        await this.#look();
-      } catch (error) {
-        this.logger.error({ err: error }, 'merged paths could not be looked after');
-      }
-    }
   }
 
   async #look(): Promise<void> {
@@ -252,7 +236,7 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
     try {
       const adapters = await this.registry.adapterUses(resolved);
       // It may have been unpinned while files were fetched.
-      if (this.#stopped || this.#lanes.get(digest) !== lane) return;
+      if (this.#looks.stopped || this.#lanes.get(digest) !== lane) return;
       this.engine.merge({ model: this.registry.modelSource(resolved.model.id), pathDigest: digest, adapters });
     } catch (error) {
       lane.error = shapeOf(error);

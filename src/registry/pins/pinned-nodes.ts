@@ -9,6 +9,7 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { ENGINE, type EngineClient } from '../../engine/engine-client.js';
 import type { AdapterUse } from '../../engine/protocol.js';
 import { LOGGER, type Logger } from '../../logger.js';
+import { RecurringLook } from '../recurring-look.js';
 import { RegistryEvents } from '../registry-events.js';
 import { RegistryService } from '../registry.service.js';
 import { TreeMirror } from '../tree-mirror.js';
@@ -23,10 +24,11 @@ export class PinnedNodes implements OnApplicationBootstrap, OnApplicationShutdow
   /** Where their files were last, by revision: one that can't be looked for now may well be in memory. */
   #uses = new Map<string, AdapterUse>();
   #stop: (() => void) | null = null;
-  #timer: NodeJS.Timeout | null = null;
-  #looking: Promise<void> | null = null;
-  #again = false;
-  #stopped = false;
+  readonly #looks = new RecurringLook(
+    LOOK_EVERY_MS,
+    () => this.#tell(),
+    (error) => this.logger.error({ err: error }, 'pinned nodes could not be looked after'),
+  );
 
   constructor(
     private readonly mirror: TreeMirror,
@@ -37,36 +39,13 @@ export class PinnedNodes implements OnApplicationBootstrap, OnApplicationShutdow
   ) {}
 
   onApplicationBootstrap(): void {
-    this.#stop = this.events.subscribe(() => this.#look());
-    this.#timer = setInterval(() => this.#look(), LOOK_EVERY_MS).unref();
-    this.#look();
+    this.#stop = this.events.subscribe(() => this.#looks.soon());
+    this.#looks.start();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.#stopped = true;
     this.#stop?.();
-    if (this.#timer) clearInterval(this.#timer);
-    await this.#looking;
-  }
-
-  /** Soon, and once for all that has happened meanwhile. */
-  #look(): void {
-    if (this.#stopped) return;
-    this.#again = true;
-    this.#looking ??= this.#lookWhileAsked().finally(() => (this.#looking = null));
-  }
-
-  async #lookWhileAsked(): Promise<void> {
-    // What is committed together is looked at together.
-    await new Promise((resolve) => setImmediate(resolve));
-    while (this.#again && !this.#stopped) {
-      this.#again = false;
-      try {
-        await this.#tell();
-      } catch (error) {
-        this.logger.error({ err: error }, 'pinned nodes could not be looked after');
-      }
-    }
+    await this.#looks.stop();
   }
 
   async #tell(): Promise<void> {
@@ -74,7 +53,7 @@ export class PinnedNodes implements OnApplicationBootstrap, OnApplicationShutdow
     const found = new Map<string, AdapterUse>();
     for (const head of pinnedHeads(this.mirror.tree.pinnedNodes)) {
       const use = await this.#use(head);
-      if (this.#stopped) return;
+      if (this.#looks.stopped) return;
       if (use === null) continue;
       found.set(head.revision.id, use);
       const { digest } = this.registry.model(head.modelId);
