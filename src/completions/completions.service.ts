@@ -129,7 +129,7 @@ export class CompletionsService {
       cacheScope: cacheScope(context, options.fields.cache_salt),
     });
     const reservation = await this.#limits.reserveTokens(context.caller, reply, generation.tokensAskedFor);
-    const trace = this.#traces.begin(model.resolved.path, endpoint);
+    const trace = this.#traces.begin(model.resolved.path, endpoint, reply.elapsedTime);
     const deltas = generation.run(this.#engine, signal, {
       output: (output) => trace.output(output),
       end: (promptTokens, completionTokens) => {

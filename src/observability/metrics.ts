@@ -97,7 +97,7 @@ export class Metrics {
   );
   readonly timeToFirstToken = this.#laneHistogram(
     'espalier_time_to_first_token_seconds',
-    'From the tokenized request to the first token of a row, by the kind of lane that it ran in.',
+    'From the arrival of the request at the service to the first token of a row, by the kind of lane that it ran in.',
     SECONDS,
   );
   readonly timeBetweenTokens = this.#laneHistogram(

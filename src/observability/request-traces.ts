@@ -19,10 +19,19 @@ export class RequestTraces {
     this.#metrics = metrics;
   }
 
-  /** `path`: canonical, as resolved. `endpoint`: a closed list. */
-  begin(path: string, endpoint: 'completions' | 'chat' | 'score', now = () => performance.now()): RequestTrace {
+  /**
+   * For a request that goes to the engine now. `path`: canonical, as resolved. `endpoint`: a closed list. `spentMs`: since
+   * the request arrived.
+   */
+  begin(
+    path: string,
+    endpoint: 'completions' | 'chat' | 'score',
+    spentMs = 0,
+    now = () => performance.now(),
+  ): RequestTrace {
     const metrics = this.#metrics;
     const begun = now();
+    const arrived = begun - spentMs;
     let state: 'waiting' | 'running' | 'ended' = 'waiting';
     metrics.paths.enter('waiting', path);
     /** Rows that have a token, by id. */
@@ -33,7 +42,7 @@ export class RequestTraces {
       const row = rows.get(id);
       if (row === undefined) {
         rows.set(id, { lane, lastMs: nowMs });
-        metrics.timeToFirstToken.observe({ lane }, (nowMs - begun) / 1000);
+        metrics.timeToFirstToken.observe({ lane }, (nowMs - arrived) / 1000);
         return;
       }
       metrics.timeBetweenTokens.observe({ lane: row.lane }, (nowMs - row.lastMs) / 1000);

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RawConnection } from './support/raw-http.js';
 import { REPOSITORY } from './support/service.js';
 import { startWithSmallTree, type SmallTree } from './support/small-tree.js';
 
@@ -70,6 +71,39 @@ test(
     expect(values(`espalier_engine_prefill_tokens_sum${lane}`)).toEqual([promptTokens]);
     expect(valueOf(metrics, 'espalier_engine_step_seconds_bucket{lane="factored",le="+Inf"}')).toBe(steps);
     expect(values('espalier_engine_step_seconds_count{lane="merged"}')).toEqual([0]);
+  },
+  WITHIN_MS,
+);
+
+test(
+  'the first token is waited for from when the request arrives, before its body has',
+  async () => {
+    const series = [
+      'time_to_first_token_seconds_sum{lane="factored"}',
+      'time_to_first_output_seconds_sum{endpoint="completions"}',
+    ];
+    const seconds = async (): Promise<number[]> => {
+      const metrics = await scrape();
+      return series.map((each) => valueOf(metrics, `espalier_${each}`) ?? 0);
+    };
+    const before = await seconds();
+    const body = JSON.stringify({ model: 'story', prompt: 'The', max_tokens: 1 });
+    const connection = new RawConnection(tree.service.url);
+    const startMs = performance.now();
+    connection.send(
+      `POST /v1/completions HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n` +
+        `authorization: Bearer ${tree.service.keys.infer}\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    await sleep(700);
+    connection.send(body);
+    await connection.closed;
+    const tookSeconds = (performance.now() - startMs) / 1000;
+    expect(connection.received).toMatch(/^HTTP\/1.1 200 /);
+    const [token = 0, output = 0] = (await seconds()).map((after, i) => after - (before[i] ?? 0));
+    expect(token).toBeGreaterThan(0.65);
+    expect(token).toBeLessThan(tookSeconds);
+    expect(token - output).toBeGreaterThan(0.65);
+    expect(output).toBeGreaterThan(0);
   },
   WITHIN_MS,
 );
