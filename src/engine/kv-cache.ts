@@ -9,6 +9,10 @@ import type { KvBudget, KvContents } from './kv-budget.js';
 import { KvBucket, type NewRows } from './kv-bucket.js';
 import { kvBytesPerPosition, kvCapacity, type KvShape } from './kv-size.js';
 import type { PrefixCache } from './prefix-cache.js';
+import { PrefixTree } from './prefix-tree.js';
+
+/** Positions of a block that is kept. */
+const KEPT_POSITIONS = 32;
 
 /** A row that has a place. */
 interface OpenRow {
@@ -24,7 +28,8 @@ export class KvCache implements KvBudget, SlackHolder {
   readonly #shape: KvShape;
   readonly #budget: ByteBudget;
   readonly #maxRows: number;
-  readonly #prefixes: PrefixCache | null;
+  /** Copies of what rows left: no row depends on it, so nothing of it is ever in use. */
+  readonly #prefixes: PrefixTree<NewRows> | null;
   readonly #buckets = new Map<number, KvBucket>();
   readonly #rows = new Map<string, OpenRow>();
 
@@ -39,7 +44,14 @@ export class KvCache implements KvBudget, SlackHolder {
     this.maxPositions = maxPositions;
     this.#budget = budget;
     this.#maxRows = maxRows;
-    this.#prefixes = prefixes;
+    this.#prefixes =
+      prefixes &&
+      new PrefixTree(prefixes, {
+        blockPositions: KEPT_POSITIONS,
+        beside: true,
+        bytesFor: (positions) => positions * kvBytesPerPosition(shape),
+        drop: () => undefined,
+      });
     budget.register(this);
   }
 
@@ -64,11 +76,12 @@ export class KvCache implements KvBudget, SlackHolder {
     if (this.#rows.has(row)) throw new Error(`row ${row} is open already`);
     if (positions > this.maxPositions || !this.#budget.claim(this.bytesFor(positions))) return false;
     // Before room is made for the row: it might be made of just these.
-    const found = reuse === undefined ? [] : (this.#prefixes?.find(this, reuse, reuse.most) ?? []);
+    const found = reuse === undefined ? [] : (this.#prefixes?.find(reuse, reuse.most) ?? []);
+    this.#prefixes?.take(found);
     const bucket = this.#place(row, positions);
     let written = 0;
-    for (const { rows, count } of found) {
-      bucket.write(row, written, count, 0, rows);
+    for (const { block, count } of found) {
+      bucket.write(row, written, count, 0, block.kept);
       written += count;
     }
     this.#rows.set(row, { bucket, written, reused: written });
@@ -106,10 +119,8 @@ export class KvCache implements KvBudget, SlackHolder {
     const { bucket, written } = open;
     if (contents !== undefined && this.#prefixes !== null) {
       const { scope, tokens } = contents;
-      this.#prefixes.keep(
-        this,
-        { scope, tokens: tokens.slice(0, written) },
-        { bytesPerPosition: kvBytesPerPosition(this.#shape), read: (start, count) => bucket.read(row, start, count) },
+      this.#prefixes.keep({ scope, tokens: tokens.slice(0, written) }, (start, count) =>
+        bucket.read(row, start, count),
       );
     }
     this.#rows.delete(row);
@@ -136,7 +147,7 @@ export class KvCache implements KvBudget, SlackHolder {
   /** Closes every row, and keeps nothing. */
   dispose(): void {
     for (const row of [...this.#rows.keys()]) this.close(row);
-    this.#prefixes?.forget(this);
+    this.#prefixes?.forget();
     this.#budget.unregister(this);
   }
 

@@ -1,48 +1,18 @@
 /**
- * K and V that rows left behind, for rows that begin with the same tokens: a second turn of a chat, a prompt sent again,
- * a preamble that many prompts share. One for all models of an engine.
+ * How much is kept of what rows left behind, and what of it goes first: the least recently used block of all the models of
+ * an engine. `prefix-tree.ts` knows which tokens a block stands for.
  *
- * A tree of blocks for each scope, as in vLLM's prefix caching and SGLang's radix attention: a block stands for `BLOCK`
- * tokens after those of the blocks above it, only the last of a row is shorter. So what prompts share is kept once. A row
- * takes a copy, up to the first token that differs, in the middle of a block too: no row depends on what is kept, and
- * nothing here is in use. A block is referred to by those below it, and dropped after them: the least recently used first.
- *
- * Its bytes are slack of the KV budget. Rows never wait for them.
+ * Where blocks take memory beside the rows' places, that is slack of the KV budget: rows never wait for it.
  */
 import type { ByteBudget, SlackHolder } from './byte-budget.js';
-import type { NewRows } from './kv-bucket.js';
-import type { KvContents } from './kv-budget.js';
 
-/** Positions of a block. */
-const BLOCK = 32;
-
-interface Block {
-  above: Block | Root;
-  below: Map<string, Block>;
-  tokens: readonly number[];
-  /** Of one row: [1, L·kv, T, hd]. */
-  rows: NewRows;
-  bytes: number;
-}
-
-interface Root {
-  above: null;
-  below: Map<string, Block>;
-  owner: object;
-  scope: string;
-}
-
-/** The first `count` positions of what a block holds. */
-export interface KeptPositions {
-  rows: NewRows;
-  count: number;
-}
-
-/** A row whose K and V can be read. */
-export interface PositionSource {
-  bytesPerPosition: number;
-  /** Of one row: [1, L·kv, count, hd]. */
-  read(start: number, count: number): NewRows;
+/** As the cache sees it. */
+export interface CachedBlock {
+  readonly bytes: number;
+  /** Whether those are bytes beside the places of rows. */
+  readonly beside: boolean;
+  /** Takes the block out of its tree, with those below it. */
+  drop(): void;
 }
 
 export interface PrefixCounts {
@@ -55,9 +25,8 @@ export interface PrefixCounts {
 export class PrefixCache implements SlackHolder {
   readonly limitBytes: number;
   readonly #budget: ByteBudget;
-  readonly #roots = new Map<object, Map<string, Root>>();
   /** All blocks, least recently used first. A block comes after those below it. */
-  readonly #byUse = new Set<Block>();
+  readonly #byUse = new Set<CachedBlock>();
   readonly #counts: PrefixCounts = { bytes: 0, hits: 0, tokens: 0 };
 
   /** `budget` is that of the rows' KV, `limitBytes` what of it may be filled so. */
@@ -71,138 +40,62 @@ export class PrefixCache implements SlackHolder {
     return this.#counts;
   }
 
-  /** What is kept of the tokens' beginning, `most` positions at the most. An owner's K and V are of use to it alone. */
-  find(owner: object, { scope, tokens }: KvContents, most: number): KeptPositions[] {
-    const found: KeptPositions[] = [];
-    const path: Block[] = [];
-    let above: Block | Root | undefined = this.#roots.get(owner)?.get(scope);
-    for (let at = 0; above !== undefined && at < most; at += BLOCK) {
-      const wanted = tokens.slice(at, Math.min(at + BLOCK, most));
-      const nearest: Block | undefined = above.below.get(keyOf(wanted)) ?? likest(above.below.values(), wanted);
-      if (nearest === undefined) break;
-      const count = common(nearest.tokens, wanted);
-      found.push({ rows: nearest.rows, count });
-      path.push(nearest);
-      above = count === BLOCK ? nearest : undefined;
-    }
-    this.#use(path);
-    if (found.length > 0) this.#counts.hits++;
-    for (const { count } of found) this.#counts.tokens += count;
-    return found;
+  /** A row found so many positions. */
+  hit(positions: number): void {
+    this.#counts.hits++;
+    this.#counts.tokens += positions;
   }
 
-  /** Keeps what of the contents isn't kept yet, as far as there is room. */
-  keep(owner: object, { scope, tokens }: KvContents, source: PositionSource): void {
-    const path: Block[] = [];
-    let above: Block | Root = this.#roots.get(owner)?.get(scope) ?? { above: null, below: new Map(), owner, scope };
-    for (let at = 0; at < tokens.length; at += BLOCK) {
-      const wanted = tokens.slice(at, at + BLOCK);
-      const known: Block | undefined = above.below.get(keyOf(wanted)) ?? likest(above.below.values(), wanted);
-      const alike: number = known === undefined ? 0 : common(known.tokens, wanted);
-      let block: Block | undefined = alike === wanted.length ? known : undefined;
-      if (block === undefined) {
-        if (!this.#makeRoom(wanted.length * source.bytesPerPosition, path)) break;
-        block = this.#add(above, wanted, source.read(at, wanted.length));
-        // A row's last block that this one goes on from.
-        if (known !== undefined && alike === known.tokens.length) this.#drop(known);
-      }
-      path.push(block);
-      // So that room is made from others first.
-      this.#byUse.delete(block);
+  add(block: CachedBlock): void {
+    this.#byUse.add(block);
+    this.#account(block, 1);
+  }
+
+  /** False: it was gone already. */
+  remove(block: CachedBlock): boolean {
+    if (!this.#byUse.delete(block)) return false;
+    this.#account(block, -1);
+    return true;
+  }
+
+  /** Blocks from the top down: the lowest is the first to go. */
+  use(path: readonly CachedBlock[]): void {
+    for (const block of path.toReversed()) {
+      if (!this.#byUse.delete(block)) continue;
       this.#byUse.add(block);
-      above = block;
     }
-    this.#use(path);
   }
 
-  /** Drops what was kept for an owner that is gone. */
-  forget(owner: object): void {
-    for (const block of this.#byUse) if (rootOf(block).owner === owner) this.#drop(block);
+  /** False: there is too little for a block like this one, even without what isn't on the path to it. */
+  makeRoom({ bytes, beside }: Omit<CachedBlock, 'drop'>, path: readonly CachedBlock[]): boolean {
+    while (this.#counts.bytes + bytes > this.limitBytes || (beside && !this.#budget.hasSlackFor(bytes))) {
+      const [oldest] = this.#byUse;
+      if (oldest === undefined || path.includes(oldest)) return false;
+      oldest.drop();
+    }
+    return true;
+  }
+
+  /** Drops the least recently used one of those. False: there is none. */
+  dropOldest(isOneOf: (block: CachedBlock) => boolean): boolean {
+    for (const block of this.#byUse) {
+      if (!isOneOf(block)) continue;
+      block.drop();
+      return true;
+    }
+    return false;
   }
 
   /** Gives back as much as the budget is short of. */
   trim(): void {
-    while (this.#budget.excessBytes > 0 && this.#dropOldest([])) continue;
-  }
-
-  /** False: there is too little, even without what isn't on the path to it. */
-  #makeRoom(bytes: number, path: readonly Block[]): boolean {
-    while (this.#counts.bytes + bytes > this.limitBytes || !this.#budget.hasSlackFor(bytes)) {
-      if (!this.#dropOldest(path)) return false;
-    }
-    return true;
-  }
-
-  #add(above: Block | Root, tokens: readonly number[], rows: NewRows): Block {
-    const bytes = rows.k.byteLength + rows.v.byteLength;
-    const block: Block = { above, below: new Map(), tokens, rows, bytes };
-    above.below.set(keyOf(tokens), block);
-    if (above.above === null) this.#plant(above);
-    this.#byUse.add(block);
-    this.#account(bytes);
-    return block;
-  }
-
-  /** False where only `spared` is left. */
-  #dropOldest(spared: readonly Block[]): boolean {
-    const [oldest] = this.#byUse;
-    if (oldest === undefined || spared.includes(oldest)) return false;
-    this.#drop(oldest);
-    return true;
-  }
-
-  #drop(block: Block): void {
-    if (!this.#byUse.delete(block)) return;
-    this.#account(-block.bytes);
-    const { above } = block;
-    above.below.delete(keyOf(block.tokens));
-    if (above.above !== null || above.below.size > 0) return;
-    const scopes = this.#roots.get(above.owner);
-    scopes?.delete(above.scope);
-    if (scopes?.size === 0) this.#roots.delete(above.owner);
-  }
-
-  /** Blocks from the top down: the lowest is the first to go. */
-  #use(path: readonly Block[]): void {
-    for (const block of path.toReversed()) {
-      this.#byUse.delete(block);
-      this.#byUse.add(block);
+    for (const block of this.#byUse) {
+      if (this.#budget.excessBytes === 0) return;
+      if (block.beside) block.drop();
     }
   }
 
-  #account(bytes: number): void {
-    this.#counts.bytes += bytes;
-    this.#budget.recordAllocated(bytes);
+  #account({ bytes, beside }: CachedBlock, sign: 1 | -1): void {
+    this.#counts.bytes += sign * bytes;
+    if (beside) this.#budget.recordAllocated(sign * bytes);
   }
-
-  #plant(root: Root): void {
-    const scopes = this.#roots.get(root.owner) ?? new Map<string, Root>();
-    this.#roots.set(root.owner, scopes.set(root.scope, root));
-  }
-}
-
-const keyOf = (tokens: readonly number[]): string => tokens.join();
-
-/** The block that begins most like `wanted`; none where all begin with another token. */
-function likest(blocks: Iterable<Block>, wanted: readonly number[]): Block | undefined {
-  let best: Block | undefined;
-  let most = 0;
-  for (const block of blocks) {
-    const count = common(block.tokens, wanted);
-    if (count > most) [best, most] = [block, count];
-  }
-  return best;
-}
-
-/** How many tokens both begin with. */
-function common(one: readonly number[], other: readonly number[]): number {
-  const shorter = Math.min(one.length, other.length);
-  for (let i = 0; i < shorter; i++) if (one[i] !== other[i]) return i;
-  return shorter;
-}
-
-function rootOf(block: Block): Root {
-  let at: Block | Root = block;
-  while (at.above !== null) at = at.above;
-  return at;
 }

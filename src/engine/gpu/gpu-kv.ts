@@ -1,47 +1,75 @@
 /**
- * The KV cache of one model in the GPU's memory: a pool of blocks of 64 positions (as in vLLM's PagedAttention, arXiv
- * 2309.06180), for each layer one tensor of K and one of V. A row has a list of blocks, so it grows without being moved
- * and leaves no gap; runs write into the pool where it lies.
+ * The KV cache of one model in the GPU's memory: which block of a pool (`gpu-pool.ts`) is whose. A row has a list of blocks
+ * of 64 positions (as in vLLM's PagedAttention, arXiv 2309.06180), so it grows without being moved and leaves no gap;
+ * runs write into the pool where it lies.
+ *
+ * What rows computed stays in its blocks when they leave, as long as the prefix cache keeps them and no row needs them.
+ * Rows that begin alike read whole blocks where they lie, as many rows as there are; a row that begins like a part of a
+ * block gets a copy of it, because it will write behind that part. So nobody writes into a block that another may read. A
+ * block that several rows read is promised once.
  *
  * The scheduler's calls only do the bookkeeping. What they mean for the tensors is done by `prepare`, before a run.
  */
-import { BLOCK_POSITIONS, poolK, poolV, writtenK, writtenV } from '../../graph/pool-ports.js';
+import { BLOCK_POSITIONS } from '../../graph/pool-ports.js';
 import type { ByteBudget, SlackHolder } from '../byte-budget.js';
-import type { KvBudget } from '../kv-budget.js';
+import type { KvBudget, KvContents } from '../kv-budget.js';
 import { kvBytesPerPosition, type KvShape } from '../kv-size.js';
-import type { InputTensor } from '../ort.js';
-import type { GpuDevice } from './gpu-device.js';
-import type { GpuTensor } from './gpu-tensor.js';
+import type { PrefixCache } from '../prefix-cache.js';
+import { PrefixTree } from '../prefix-tree.js';
+import { type BlockCopy, GpuPool, type PoolDevice } from './gpu-pool.js';
 
-interface Layer {
-  k: GpuTensor;
-  v: GpuTensor;
+/** A row that has a place. */
+interface OpenRow {
+  /** In the order of the row's positions. */
+  readonly blocks: number[];
+  /** Positions from 0 on that hold numbers, without a gap. */
+  written: number;
+  /** How many of them it found. */
+  readonly reused: number;
 }
 
 export class GpuKv implements KvBudget, SlackHolder {
   readonly maxPositions: number;
   /** Of one block, all layers. */
   readonly #blockBytes: number;
-  readonly #shape: KvShape;
   readonly #budget: ByteBudget;
-  readonly #device: GpuDevice;
-  readonly #rows = new Map<string, number[]>();
-  /** Blocks below the pool's height that no row has. */
+  readonly #pool: GpuPool;
+  readonly #prefixes: PrefixTree<number> | null;
+  readonly #rows = new Map<string, OpenRow>();
+  /** Block → how many rows have it. Blocks that none has are kept, free or both not there. */
+  readonly #users = new Map<number, number>();
+  /** Blocks that the prefix cache keeps, whether rows have them or not. */
+  readonly #kept = new Set<number>();
   readonly #free = new Set<number>();
-  /** Free blocks that hold what may not be finite: cleared before they are given away. */
+  /** Free blocks that hold what may not be finite: cleared before a run reads them. */
   #soiled: number[] = [];
-  /** Blocks that are given away or free: what the pool holds after `prepare`. */
+  /**
+   * What rows found of blocks, by row. A source is as it was until they are made, whoever has it by then: no run comes
+   * between.
+   */
+  readonly #copies = new Map<string, BlockCopy>();
+  /** Blocks that are had, kept or free: what the pool holds after `prepare`. */
   #blocks = 0;
-  /** What the tensors hold now. */
-  #height = 0;
-  #layers: Layer[] = [];
 
-  constructor(shape: KvShape, maxPositions: number, budget: ByteBudget, device: GpuDevice) {
-    this.#shape = shape;
+  constructor(
+    shape: KvShape,
+    maxPositions: number,
+    budget: ByteBudget,
+    device: PoolDevice,
+    prefixes: PrefixCache | null = null,
+  ) {
     this.maxPositions = maxPositions;
     this.#blockBytes = kvBytesPerPosition(shape) * BLOCK_POSITIONS;
     this.#budget = budget;
-    this.#device = device;
+    this.#pool = new GpuPool(shape, device);
+    this.#prefixes =
+      prefixes &&
+      new PrefixTree(prefixes, {
+        blockPositions: BLOCK_POSITIONS,
+        beside: false,
+        bytesFor: () => this.#blockBytes,
+        drop: (block) => this.#forget(block),
+      });
     budget.register(this);
   }
 
@@ -57,34 +85,67 @@ export class GpuKv implements KvBudget, SlackHolder {
     return positions <= this.maxPositions && blocksFor(positions) * this.#blockBytes <= this.budgetBytes;
   }
 
-  open(row: string, positions: number): boolean {
+  open(row: string, positions: number, reuse?: KvContents & { most: number }): boolean {
     if (this.#rows.has(row)) throw new Error(`row ${row} is open already`);
+    const found = reuse === undefined ? [] : (this.#prefixes?.find(reuse, reuse.most) ?? []);
+    const shared = found.filter(({ count }) => count === BLOCK_POSITIONS).map(({ block }) => block.kept);
+    const had = shared.filter((block) => this.#users.has(block)).length;
     const needed = blocksFor(positions);
-    if (positions > this.maxPositions || !this.#budget.claim(needed * this.#blockBytes)) return false;
-    this.#rows.set(row, this.#take(needed));
+    if (positions > this.maxPositions || !this.#budget.claim((needed - had) * this.#blockBytes)) return false;
+    this.#prefixes?.take(found);
+    // Before room is made: it might be made of just these.
+    for (const block of shared) this.#use(block);
+    const [partly] = found.slice(shared.length);
+    const own = this.#take(needed - shared.length);
+    if (partly !== undefined && own[0] !== undefined) this.#copies.set(row, { from: partly.block.kept, to: own[0] });
+    const reused = found.reduce((sum, { count }) => sum + count, 0);
+    this.#rows.set(row, { blocks: [...shared, ...own], written: reused, reused });
     return true;
+  }
+
+  reused(row: string): number {
+    return this.#row(row).reused;
   }
 
   grow(row: string, positions: number): boolean {
-    const blocks = this.blocks(row);
+    const { blocks } = this.#row(row);
     const more = blocksFor(positions) - blocks.length;
     if (more <= 0) return true;
     if (positions > this.maxPositions || !this.#budget.claim(more * this.#blockBytes)) return false;
-    this.#rows.set(row, [...blocks, ...this.#take(more)]);
+    blocks.push(...this.#take(more));
     return true;
   }
 
-  close(row: string): void {
-    const blocks = this.#rows.get(row);
-    if (blocks === undefined) return;
-    this.#rows.delete(row);
-    this.#budget.claim(-blocks.length * this.#blockBytes);
-    for (const block of blocks) this.#free.add(block);
+  /** A run wrote `count` finite positions behind the `start` positions that `row` has. */
+  wrote(row: string, start: number, count: number): void {
+    const open = this.#row(row);
+    if (start <= open.written) open.written = Math.max(open.written, start + count);
   }
 
-  /** The same, of a row whose numbers overflowed: nobody may read what it leaves before it is cleared. */
+  close(row: string, contents?: KvContents): void {
+    const open = this.#rows.get(row);
+    if (open === undefined) return;
+    const { blocks, reused } = open;
+    // What it found of a block isn't in its own yet: the cache has it.
+    const written = this.#copies.delete(row) ? ownBegin(reused) : open.written;
+    if (contents !== undefined) {
+      const { scope, tokens } = contents;
+      this.#prefixes?.keep({ scope, tokens: tokens.slice(0, written) }, (start) => {
+        // The row has a block for each position that was written.
+        const block = blocks[start / BLOCK_POSITIONS] as number;
+        this.#kept.add(block);
+        return block;
+      });
+    }
+    this.#rows.delete(row);
+    for (const block of blocks) this.#leave(block);
+  }
+
+  /** The row's numbers overflowed: what it wrote is of no use to anyone, and cleared before another reads it. */
   soil(row: string): void {
-    this.#soiled.push(...this.blocks(row));
+    const open = this.#row(row);
+    open.written = Math.min(open.written, ownBegin(open.reused));
+    this.#soiled.push(...open.blocks.slice(open.written / BLOCK_POSITIONS));
   }
 
   /** Rows of similar lengths run together: 256, 1024, 4096, … positions. */
@@ -101,32 +162,36 @@ export class GpuKv implements KvBudget, SlackHolder {
 
   /** In the order of the row's positions. */
   blocks(row: string): readonly number[] {
-    const blocks = this.#rows.get(row);
-    if (blocks === undefined) throw new Error(`row ${row} is not open`);
-    return blocks;
+    return this.#row(row).blocks;
   }
 
-  /** Without rows the pool goes. */
+  /** Without rows the pool goes, and what is kept in it. With rows its end goes, behind the last block of a row. */
   trim(): void {
-    if (this.#rows.size === 0) this.#drop();
+    if (this.#rows.size === 0) {
+      this.#drop();
+      return;
+    }
+    const end = Math.max(...this.#users.keys()) + 1;
+    while (this.#prefixes?.dropOldest((block) => block >= end) === true) continue;
+    for (const block of this.#free) if (block >= end) this.#free.delete(block);
+    this.#blocks = Math.min(this.#blocks, end);
   }
 
   /** Makes the tensors what rows were promised. No run may be under way. */
   async prepare(): Promise<void> {
-    if (this.#height < this.#blocks) await this.#resize(this.#blocks);
-    const soiled = this.#soiled.splice(0);
-    if (soiled.length > 0) await this.#clear(soiled);
+    const pool = this.#pool;
+    if (pool.height < this.#blocks) await this.#extend();
+    const soiled = this.#soiled.splice(0).filter((block) => block < pool.height);
+    if (soiled.length > 0) await pool.clear(soiled);
+    const copies = [...this.#copies.values()];
+    this.#copies.clear();
+    if (copies.length > 0) await pool.copy(copies);
+    if (pool.height > this.#blocks) await this.#resize(this.#blocks);
   }
 
   /** The pool, as fed and as written by a run. */
-  feeds(): { fed: Record<string, InputTensor>; written: Record<string, InputTensor> } {
-    const fed: Record<string, InputTensor> = {};
-    const written: Record<string, InputTensor> = {};
-    for (const [layer, { k, v }] of this.#layers.entries()) {
-      fed[poolK(layer)] = written[writtenK(layer)] = k.tensor;
-      fed[poolV(layer)] = written[writtenV(layer)] = v.tensor;
-    }
-    return { fed, written };
+  feeds(): ReturnType<GpuPool['feeds']> {
+    return this.#pool.feeds();
   }
 
   dispose(): void {
@@ -135,58 +200,68 @@ export class GpuKv implements KvBudget, SlackHolder {
     this.#budget.unregister(this);
   }
 
-  /** Free blocks first, lowest first; then new ones. */
+  #row(row: string): OpenRow {
+    const open = this.#rows.get(row);
+    if (open === undefined) throw new Error(`row ${row} is not open`);
+    return open;
+  }
+
+  /** Free blocks first, lowest first; then new ones, while the budget has room; then what is kept; then new ones. */
   #take(count: number): number[] {
     const taken = [...this.#free].sort((one, other) => one - other).slice(0, count);
     for (const block of taken) this.#free.delete(block);
-    while (taken.length < count) taken.push(this.#blocks++);
+    while (taken.length < count) {
+      const mayGrow = this.#budget.hasSlackFor((this.#blocks + 1 - this.#pool.height) * this.#blockBytes);
+      if (this.#free.size === 0 && !mayGrow) this.#prefixes?.dropOldest((block) => !this.#users.has(block));
+      const [block = this.#blocks++] = this.#free;
+      this.#free.delete(block);
+      taken.push(block);
+    }
+    for (const block of taken) this.#use(block);
     return taken;
   }
 
-  /** To so many blocks, or more where the budget has room for the next rows. */
-  async #resize(needed: number): Promise<void> {
-    const wanted = 2 * needed;
-    const roomy = this.#budget.hasSlackFor((wanted - this.#height) * this.#blockBytes);
-    const blocks = roomy ? wanted : needed;
-    const { layers, kvHeads, headDim } = this.#shape;
-    const lines = (count: number) => count * kvHeads * BLOCK_POSITIONS;
-    const resize = async (tensor: GpuTensor | undefined): Promise<GpuTensor> => {
-      if (tensor === undefined) return this.#device.zeros(lines(blocks), headDim);
-      const larger = await this.#device.extend(tensor, lines(blocks - this.#height));
-      tensor.dispose();
-      return larger;
-    };
-    // One at a time, so that the old one is freed before the next is made.
-    for (let layer = 0; layer < layers; layer++) {
-      const old = this.#layers[layer];
-      this.#layers[layer] = { k: await resize(old?.k), v: await resize(old?.v) };
+  #use(block: number): void {
+    this.#users.set(block, (this.#users.get(block) ?? 0) + 1);
+  }
+
+  #leave(block: number): void {
+    const left = (this.#users.get(block) ?? 0) - 1;
+    if (left > 0) {
+      this.#users.set(block, left);
+      return;
     }
-    this.#budget.recordAllocated((blocks - this.#height) * this.#blockBytes);
+    this.#users.delete(block);
+    this.#budget.claim(-this.#blockBytes);
+    if (!this.#kept.has(block)) this.#free.add(block);
+  }
+
+  #forget(block: number): void {
+    this.#kept.delete(block);
+    if (!this.#users.has(block)) this.#free.add(block);
+  }
+
+  /** To as many blocks as there are, or more where the budget has room for the next rows. */
+  async #extend(): Promise<void> {
+    const wanted = 2 * this.#blocks;
+    const roomy = this.#budget.hasSlackFor((wanted - this.#pool.height) * this.#blockBytes);
+    const blocks = roomy ? wanted : this.#blocks;
+    await this.#resize(blocks);
     for (let block = this.#blocks; block < blocks; block++) this.#free.add(block);
-    this.#blocks = this.#height = blocks;
+    this.#blocks = blocks;
     this.#budget.reclaim();
   }
 
-  async #clear(blocks: readonly number[]): Promise<void> {
-    const { kvHeads, headDim } = this.#shape;
-    const perBlock = kvHeads * BLOCK_POSITIONS;
-    const lines = blocks.flatMap((block) => Array.from({ length: perBlock }, (_, i) => BigInt(block * perBlock + i)));
-    const zeros = await this.#device.zeros(lines.length, headDim);
-    for (const { k, v } of this.#layers) {
-      await this.#device.replace(k, BigInt64Array.from(lines), zeros);
-      await this.#device.replace(v, BigInt64Array.from(lines), zeros);
-    }
-    zeros.dispose();
+  async #resize(blocks: number): Promise<void> {
+    const before = this.#pool.height;
+    await this.#pool.resize(blocks);
+    this.#budget.recordAllocated((blocks - before) * this.#blockBytes);
   }
 
   #drop(): void {
-    for (const { k, v } of this.#layers) {
-      k.dispose();
-      v.dispose();
-    }
-    this.#layers = [];
-    this.#budget.recordAllocated(-this.#height * this.#blockBytes);
-    this.#height = 0;
+    this.#prefixes?.forget();
+    this.#budget.recordAllocated(-this.#pool.height * this.#blockBytes);
+    this.#pool.dispose();
     this.#blocks = 0;
     this.#free.clear();
     this.#soiled = [];
@@ -195,4 +270,9 @@ export class GpuKv implements KvBudget, SlackHolder {
 
 function blocksFor(positions: number): number {
   return Math.ceil(positions / BLOCK_POSITIONS);
+}
+
+/** Where the blocks begin that a row writes into, if it found so many positions. */
+function ownBegin(reused: number): number {
+  return Math.floor(reused / BLOCK_POSITIONS) * BLOCK_POSITIONS;
 }

@@ -11,6 +11,7 @@ import type { ByteBudget } from '../byte-budget.js';
 import type { WeightedAdapter } from '../merged-weights.js';
 import { NO_ADAPTERS } from '../no-adapters.js';
 import type { Session } from '../ort.js';
+import type { PrefixCache } from '../prefix-cache.js';
 import type { RunnerRow } from '../runner.js';
 import type { MergedModel } from '../served-model.js';
 import { gpuDecoder } from './gpu-decoder.js';
@@ -25,6 +26,7 @@ export interface GpuBase {
   tensors: ReadonlyMap<string, TensorLocation>;
   weights: GpuWeights;
   kvBudget: ByteBudget;
+  prefixes: PrefixCache;
 }
 
 export class GpuMergedModel implements MergedModel {
@@ -41,7 +43,7 @@ export class GpuMergedModel implements MergedModel {
     this.bytes = bytes;
     this.#session = session;
     this.#weights = weights;
-    this.kv = new GpuKv(config, config.maxPositions, base.kvBudget, base.device);
+    this.kv = new GpuKv(config, config.maxPositions, base.kvBudget, base.device, base.prefixes);
     const nothing = { ready: () => Promise.resolve([]) };
     this.#runner = new GpuRunner(config, session, weights.feeds(), this.kv, nothing);
   }

@@ -49,7 +49,7 @@ export class GpuModel implements ServedModel {
     this.#base = base;
     this.#memory = memory;
     this.#session = session;
-    this.kv = new GpuKv(config, config.maxPositions, memory.kv, device);
+    this.kv = new GpuKv(config, config.maxPositions, memory.kv, device, memory.prefixes);
     this.bank = new GpuBank(config, device, {
       rankBudget: limits.bankRankBudget,
       host: memory.host,
@@ -76,7 +76,13 @@ export class GpuModel implements ServedModel {
       [ROTARY_COS, { values: tables.cos, dims }],
       [ROTARY_SIN, { values: tables.sin, dims }],
     ]);
-    return new GpuModel(source, { device, config, tensors, weights, kvBudget: memory.kv }, session, memory, limits);
+    return new GpuModel(
+      source,
+      { device, config, tensors, weights, kvBudget: memory.kv, prefixes: memory.prefixes },
+      session,
+      memory,
+      limits,
+    );
   }
 
   /** See `GpuRunner.run`. */

@@ -45,12 +45,12 @@ export class GpuRunner {
   /**
    * Returns [logitsAt.length, vocab] for each row, in order. Rows may start anywhere, whatever their lengths.
    *
-   * A row whose own numbers overflow gets NaN logits, in this run and in all later ones until it starts at 0 again. It
-   * harms no other row, and nothing of it is read by the next one that gets its blocks.
+   * A row whose own numbers overflow gets NaN logits, in this run and in all later ones until it begins anew. It harms no
+   * other row, and nothing of it is read by the next one that gets its blocks.
    */
   async run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
     if (rows.length === 0) return [];
-    for (const { row, start } of rows) if (start === 0) this.#overflowed.delete(row);
+    for (const { row, start } of rows) if (start === this.#kv.reused(row)) this.#overflowed.delete(row);
     const results = await this.#runOnce(rows);
     const logits: Float32Array[] = [];
     for (const [i, row] of rows.entries()) {
@@ -58,7 +58,8 @@ export class GpuRunner {
       // it writes the same places of the cache again.
       let result = results[i];
       if (result?.finite !== true) [result] = await this.#runOnce([row]);
-      if (result?.finite !== true) this.#markOverflowed(row.row);
+      if (result?.finite === true) this.#kv.wrote(row.row, row.start, row.tokens.length);
+      else this.#markOverflowed(row.row);
       // There is one for each row.
       logits.push((result as RowResult).logits);
       if (this.#overflowed.has(row.row)) logits.at(-1)?.fill(NaN);

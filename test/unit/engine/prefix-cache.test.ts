@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { ByteBudget } from '../../../src/engine/byte-budget.js';
 import type { NewRows } from '../../../src/engine/kv-bucket.js';
-import { type KeptPositions, PrefixCache } from '../../../src/engine/prefix-cache.js';
+import { PrefixCache } from '../../../src/engine/prefix-cache.js';
+import { type Found, PrefixTree } from '../../../src/engine/prefix-tree.js';
 
 /** A position has one number in K and one in V. */
 const POSITION_BYTES = 8;
@@ -10,36 +11,45 @@ const POSITION_BYTES = 8;
 const owner = {};
 const tokensFrom = (first: number, length: number): number[] => Array.from({ length }, (_, i) => first + i);
 
-/** K has each position's token, V its place. */
-function source(tokens: readonly number[]): { bytesPerPosition: number; read(start: number, count: number): NewRows } {
-  return {
-    bytesPerPosition: POSITION_BYTES,
-    read: (start, count) => ({
-      k: Float32Array.from(tokens.slice(start, start + count)),
-      v: Float32Array.from({ length: count }, (_, i) => start + i),
-      tokens: count,
-    }),
-  };
-}
-
 class Kept {
   readonly budget: ByteBudget;
   readonly cache: PrefixCache;
+  readonly #trees = new Map<object, PrefixTree<NewRows>>();
 
   constructor(positions: number, budgetPositions = positions) {
     this.budget = new ByteBudget(budgetPositions * POSITION_BYTES);
     this.cache = new PrefixCache(positions * POSITION_BYTES, this.budget);
   }
 
-  keep(scope: string, tokens: readonly number[], by: object = owner): void {
-    this.cache.keep(by, { scope, tokens }, source(tokens));
+  /** Of one model. */
+  tree(by: object = owner): PrefixTree<NewRows> {
+    const known = this.#trees.get(by);
+    if (known !== undefined) return known;
+    const tree = new PrefixTree<NewRows>(this.cache, {
+      blockPositions: 32,
+      beside: true,
+      bytesFor: (positions) => positions * POSITION_BYTES,
+      drop: () => undefined,
+    });
+    this.#trees.set(by, tree);
+    return tree;
+  }
+
+  /** K has each position's token, V its place. */
+  keep(scope: string, tokens: readonly number[], by?: object): void {
+    this.tree(by).keep({ scope, tokens }, (start, count) => ({
+      k: Float32Array.from(tokens.slice(start, start + count)),
+      v: Float32Array.from({ length: count }, (_, i) => start + i),
+      tokens: count,
+    }));
   }
 
   /** How many positions are found; their K and V must be those of the tokens. */
-  find(scope: string, tokens: readonly number[], most = tokens.length, by: object = owner): number {
-    const found = this.cache.find(by, { scope, tokens }, most);
+  find(scope: string, tokens: readonly number[], most = tokens.length, by?: object): number {
+    const found = this.tree(by).find({ scope, tokens }, most);
+    this.tree(by).take(found);
     const positions = (of: (rows: NewRows) => Float32Array): number[] =>
-      found.flatMap(({ rows, count }: KeptPositions) => [...of(rows).subarray(0, count)]);
+      found.flatMap(({ block, count }: Found<NewRows>) => [...of(block.kept).subarray(0, count)]);
     const k = positions((rows) => rows.k);
     expect(k).toEqual(tokens.slice(0, k.length));
     expect(positions((rows) => rows.v)).toEqual(tokensFrom(0, k.length));
@@ -138,7 +148,7 @@ describe('what is kept', () => {
     kept.keep('a', tokensFrom(0, 80));
     kept.keep('b', tokensFrom(0, 80));
     kept.keep('a', tokensFrom(0, 40), other);
-    kept.cache.forget(owner);
+    kept.tree().forget();
     expect(kept.positions).toBe(40);
     expect(kept.find('a', tokensFrom(0, 80))).toBe(0);
     expect(kept.find('a', tokensFrom(0, 80), 80, other)).toBe(40);
@@ -173,7 +183,7 @@ test('whatever is kept, found and pushed out: what is found is right, and where 
           expect(kept.positions).toBeLessThanOrEqual(limit);
           expect(kept.budget.allocatedBytes).toBe(kept.positions * POSITION_BYTES);
         }
-        kept.cache.forget(owner);
+        kept.tree().forget();
         expect(kept.positions).toBe(0);
       },
     ),
