@@ -30,7 +30,7 @@ export class AdapterPins {
     this.#pinned.set(model, { adapters, read: new Set() });
     // First the new ones: what stays pinned is never an ordinary entry in between.
     for (const { digest } of adapters) this.#host.pin(digest);
-    for (const { digest } of before) this.#host.unpin(digest, Date.now());
+    for (const { digest } of before) this.#host.unpin(digest);
     if (bank !== undefined) this.#readNext(model, bank);
   }
 

@@ -4,6 +4,7 @@ import type { AdapterPlaces } from './scheduler.js';
 
 export const NO_ADAPTERS: AdapterPlaces & RankSource = {
   rankBudget: Infinity,
+  expect: () => undefined,
   prefetch: () => undefined,
   state: () => 'resident',
   failure: () => null,

@@ -2,8 +2,9 @@
  * The adapters that a model's rows use, as rank rows ready to be fed, with a reference for each row that uses one: the
  * policy, whatever memory the rows lie in (`RankStore`).
  *
- * Disk → host memory is asynchronous, asked for by `prefetch`; host memory → bank is a copy, made by `acquire` between
- * runs. Without references an adapter stays (cold) until its rows are needed by another.
+ * Disk → host memory is asynchronous, and begins when `expect` tells of a row that waits, as far as there is room
+ * (`read-ahead.ts`); host memory → bank is a copy, made by `acquire` between runs. Without references an adapter stays
+ * (cold) until its rows are needed by another.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type LinearModule, linearModules, type Projection, PROJECTIONS } from '../formats/checkpoint/modules.js';
@@ -13,6 +14,7 @@ import { loadFailure } from './adapter-loader.js';
 import type { FoldedAdapter } from './folded-adapter.js';
 import type { HostCache } from './host-cache.js';
 import type { AdapterUse } from './protocol.js';
+import { readAhead } from './read-ahead.js';
 import type { RankStore } from './rank-store.js';
 import { type Residency, ResidencyTable } from './residency.js';
 import type { BankStats, ServedBank } from './served-model.js';
@@ -24,14 +26,13 @@ export interface BankOptions {
   rankBudget: number;
   host: HostCache;
   source: AdapterSource;
-  nowMs?: () => number;
 }
 
 /** What of the rows in use may be gaps before they are slid together. */
 const MAX_WASTE = 0.25;
 /** Reasons of failed loads that are kept. */
 const MAX_FAILURES = 1000;
-/** Adapters that are read at once for rows behind the first: enough that those who read them have something to do. */
+/** Adapters that are read at once for waiting rows: enough that those who read them have something to do. */
 const MAX_READ_AHEAD = 4;
 
 const FINDS = ['bankHits', 'hostHits', 'misses'] as const;
@@ -43,7 +44,6 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
   readonly rankBudget: number;
   readonly #host: HostCache;
   readonly #source: AdapterSource;
-  readonly #nowMs: () => number;
   /** One for each of `PROJECTIONS`. */
   protected readonly rows: readonly Rows[];
   readonly #residency = new ResidencyTable();
@@ -58,17 +58,22 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
   /** Where the adapters of an acquisition were found. */
   readonly #found = new WeakMap<readonly AdapterUse[], Finds>();
   #usedRanks = 0;
+  /** Adapters that are being read. */
+  #loading = 0;
+  /** Of an adapter that has not been read, for each of its ranks: at the most, then the most that was seen. */
+  readonly #bytesPerRank: { most: number; seen: number };
 
   constructor(
     config: ModelConfig,
-    { rankBudget, host, source, nowMs = Date.now }: BankOptions,
+    { rankBudget, host, source }: BankOptions,
     makeRows: (projection: Projection, modules: readonly LinearModule[]) => Rows,
   ) {
     this.rankBudget = rankBudget;
     this.#host = host;
     this.#source = source;
-    this.#nowMs = nowMs;
     const modules = linearModules(config);
+    const widths = modules.reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0);
+    this.#bytesPerRank = { most: widths * Float32Array.BYTES_PER_ELEMENT, seen: 0 };
     this.rows = PROJECTIONS.map((projection) =>
       makeRows(
         projection,
@@ -93,7 +98,7 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
     return this.#residency.state(digest);
   }
 
-  /** Why the last load failed, until `prefetch` asks for it again. So look here first, then prefetch. */
+  /** Why the last load failed, until `prefetch` asks for it again. */
   failure(digest: string): ErrorShape | null {
     return this.#failures.get(digest) ?? null;
   }
@@ -104,22 +109,23 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
     return () => this.#listeners.delete(listener);
   }
 
-  /**
-   * Starts loading what isn't there, once however often it is asked for, and keeps it in host memory until it is
-   * acquired. For rows that are next in line, at every step; not for the whole queue. For a row that isn't the `first`
-   * of them, only while host memory has room for more that waits.
-   */
-  prefetch(use: AdapterUse, first = true): void {
-    this.#host.touch(use.digest, this.#nowMs());
+  expect(rows: readonly (readonly AdapterUse[])[]): void {
+    const { keep, keptBytes, read } = readAhead(rows, {
+      roomBytes: this.#host.roomFor(this),
+      reads: MAX_READ_AHEAD - this.#loading,
+      bytesOf: (use) => this.#hostBytesOf(use),
+      isAbsent: (digest) => this.state(digest) === 'absent' && !this.#host.has(digest) && !this.#failures.has(digest),
+    });
+    this.#host.keep(this, keep, keptBytes);
+    for (const digest of keep) this.#adopt(digest);
+    for (const use of read) this.prefetch(use);
+  }
+
+  /** Reads an adapter if it isn't there, once however often it is asked for, though no row may want it. */
+  prefetch(use: AdapterUse): void {
+    this.#adopt(use.digest);
     if (this.state(use.digest) !== 'absent') return;
-    if (!first && !this.#host.has(use.digest) && !this.#mayReadAhead) return;
     this.#failures.delete(use.digest);
-    // Another model's rows may have loaded it.
-    if (this.#host.has(use.digest)) {
-      this.#residency.apply(use.digest, 'load');
-      this.#residency.apply(use.digest, 'loaded');
-      return;
-    }
     this.#residency.apply(use.digest, 'load');
     void this.#load(use);
   }
@@ -141,8 +147,6 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
     for (const digest of unused) if (!this.#banked.has(digest)) this.#enter(digest);
     for (const digest of digests) this.#entry(digest).references++;
     this.#usedRanks += needed;
-    // Only now: letting one go may drop others from host memory, and all of them were needed there.
-    for (const digest of digests) this.#host.letGo(digest, this.#nowMs());
     this.#compactIfSparse();
     return true;
   }
@@ -169,29 +173,46 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
   /** Lets go of the host cache, which other models share. */
   dispose(): void {
     this.#host.offDrop(this.#onDrop);
-  }
-
-  get #mayReadAhead(): boolean {
-    return this.#residency.count('loading') < MAX_READ_AHEAD && this.#host.hasRoom;
+    this.#host.keep(this, new Set(), 0);
   }
 
   async #load(use: AdapterUse): Promise<void> {
     const startMs = performance.now();
+    this.#loading++;
     try {
       const adapter = await this.#source(use);
       this.#counts.reads++;
       this.#counts.readMs += performance.now() - startMs;
+      this.#bytesPerRank.seen = Math.max(this.#bytesPerRank.seen, adapter.bytes / Math.max(1, use.rank));
       // Pinned ones are read ahead of any row.
       if (!this.#host.isPinned(use.digest)) this.#fresh.add(use.digest);
       this.#residency.apply(use.digest, 'loaded');
-      this.#host.hold(adapter, this.#nowMs());
+      this.#host.put(adapter);
     } catch (error) {
       this.#counts.readFailures++;
       this.#residency.apply(use.digest, 'failed');
       this.#failures.set(use.digest, loadFailure(error).toShape());
       if (this.#failures.size > MAX_FAILURES) this.#failures.delete(this.#failures.keys().next().value as string);
     }
+    this.#loading--;
     for (const listener of this.#listeners) listener();
+  }
+
+  /** Another model's rows may have loaded it. */
+  #adopt(digest: string): void {
+    if (this.state(digest) !== 'absent' || !this.#host.has(digest)) return;
+    this.#failures.delete(digest);
+    this.#residency.apply(digest, 'load');
+    this.#residency.apply(digest, 'loaded');
+  }
+
+  /** What it takes of host memory, or will take once it has been read. */
+  #hostBytesOf({ digest, rank }: AdapterUse): number {
+    const bytes = this.#host.bytesOf(digest);
+    if (bytes !== undefined) return bytes;
+    if (this.#banked.has(digest) || this.#failures.has(digest)) return 0;
+    const { most, seen } = this.#bytesPerRank;
+    return rank * (seen === 0 ? most : seen);
   }
 
   #count(uses: readonly AdapterUse[], digests: readonly string[]): void {

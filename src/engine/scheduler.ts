@@ -9,9 +9,9 @@
  *
  * Who waits for what: a row whose adapters are still being read from disk is passed over, and costs those behind it
  * nothing. A row that has its adapters in memory but no room in bank or KV cache is passed over too, but only
- * `maxOvertakes` times: then nothing behind it is admitted, or read from disk, until the batch has drained enough. Since
- * whatever could not run alone is refused on arrival, every row gets its turn. That holds within one model: models share
- * KV memory without a queue between them, so a busy one can keep a long row of another waiting.
+ * `maxOvertakes` times: then nothing behind it is admitted until the batch has drained enough. Since whatever could not
+ * run alone is refused on arrival, every row gets its turn. That holds within one model: models share KV memory without a
+ * queue between them, so a busy one can keep a long row of another waiting.
  */
 import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors.js';
 import type { ErrorShape } from '../errors.js';
@@ -25,10 +25,12 @@ import type { Sequence } from './sequence.js';
 export interface AdapterPlaces {
   readonly rankBudget: number;
   /**
-   * Starts reading an adapter that isn't in memory; one that is, stays. For a row that isn't the `first` in line it may
-   * wait until others have taken theirs.
+   * The adapters of all rows that wait, in the order in which the rows came: they are read into memory and stay there, as
+   * far as there is room, and whatever the room for the first row. What was said before no longer counts.
    */
-  prefetch(use: AdapterUse, first?: boolean): void;
+  expect(rows: readonly (readonly AdapterUse[])[]): void;
+  /** Starts reading an adapter that isn't in memory, also one that couldn't be read before. */
+  prefetch(use: AdapterUse): void;
   state(digest: string): Residency;
   /** Why an adapter couldn't be read. */
   failure(digest: string): ErrorShape | null;
@@ -116,13 +118,13 @@ export class Scheduler {
     insert(this.#waiting, sequence);
     // What failed for an earlier row is tried again for a new one: the blob may be back.
     for (const use of sequence.adapters) if (this.#bank.failure(use.digest) !== null) this.#bank.prefetch(use);
-    this.#prefetch();
+    this.#expect();
   }
 
   /** Lets a row go, wherever it stands. */
   remove(sequence: Sequence): void {
     if (take(this.#running, sequence)) this.#giveBack(sequence);
-    else take(this.#waiting, sequence);
+    else if (take(this.#waiting, sequence)) this.#expect();
   }
 
   schedule(): Schedule {
@@ -207,7 +209,8 @@ export class Scheduler {
 
   #admit(schedule: Schedule, hasTokens: () => boolean, give: (sequence: Sequence) => void): void {
     const passedOver: Sequence[] = [];
-    this.#prefetch();
+    const waited = this.#waiting.length;
+    this.#expect();
     for (const sequence of [...this.#waiting]) {
       const error = this.#adapterFailure(sequence);
       if (error !== null) {
@@ -232,16 +235,11 @@ export class Scheduler {
         if (this.#holdsTheDoor(sequence)) break;
       }
     }
+    if (this.#waiting.length < waited) this.#expect();
   }
 
-  /** Adapters for the rows that are next in line, and for none behind one that waited long enough. */
-  #prefetch(): void {
-    for (const [place, sequence] of this.#waiting.slice(0, this.#limits.maxRows).entries()) {
-      for (const use of sequence.adapters) {
-        if (this.#bank.failure(use.digest) === null) this.#bank.prefetch(use, place === 0);
-      }
-      if (this.#holdsTheDoor(sequence)) return;
-    }
+  #expect(): void {
+    this.#bank.expect(this.#waiting.map(({ adapters }) => adapters));
   }
 
   #holdsTheDoor(sequence: Sequence): boolean {

@@ -1,5 +1,5 @@
 /** Life in the engine: rows come, end, fail, leave, are stopped. What they compute is test/conformance's matter. */
-import type { GenerationRequest } from '../../../src/engine/protocol.js';
+import type { AdapterUse, EngineLimits, GenerationRequest } from '../../../src/engine/protocol.js';
 import { GoldenCase } from '../../conformance/support/golden.js';
 import { absentAdapter, LIMITS, request as plain, RunningEngine } from './support/running-engine.js';
 
@@ -150,6 +150,39 @@ describe('cancelling', () => {
     for (const id of ['parked', 'waiting', 'loading']) expect(running.outputs(id)).toEqual([]);
     expect(running.outputs('running').length).toBeLessThan(200);
     expect(engine.stats).toMatchObject({ running: 0, waiting: 0, kvBytes: 0, bankRanks: 0 });
+  });
+});
+
+describe('reading ahead', () => {
+  const [one, other] = ['one', 'other'].map((node) => () => golden.uses([{ node, weight: 1 }])) as [
+    typeof path,
+    typeof path,
+  ];
+  /** One row runs, for long, and these wait. */
+  const behindALongRow = async (limits: Partial<EngineLimits>, waiting: Record<string, AdapterUse[]>) => {
+    running = new RunningEngine({ ...LIMITS, maxRows: 1, ...limits });
+    running.engine.submit(request('long', { maxTokens: 240 }));
+    await running.until(() => running.outputs('long').length > 0);
+    for (const [id, adapters] of Object.entries(waiting)) running.engine.submit(request(id, { adapters }));
+  };
+
+  test('what waiting rows lack is in host memory before they begin, and then nothing is read', async () => {
+    await behindALongRow({}, { first: path(), second: other(), third: path() });
+    await running.until(() => running.engine.stats.adapters.host.loads === 3);
+    expect(running.outputs('long').length).toBeLessThan(240);
+    for (const id of ['long', 'first', 'second', 'third']) expect((await running.ending(id)).finish).toBe('length');
+    const { host, misses, bank } = running.engine.stats.adapters;
+    expect({ loads: host.loads, misses, found: bank.hits + host.hits }).toEqual({ loads: 3, misses: 3, found: 2 });
+  });
+
+  test('as far as host memory has room; for a row that was cancelled meanwhile nothing more', async () => {
+    const { bytes } = golden.adapter('one');
+    await behindALongRow({ hostBudgetBytes: bytes }, { first: one(), cancelled: other(), last: one() });
+    await running.until(() => running.engine.stats.adapters.host.loads === 1);
+    await running.until(() => running.outputs('long').length >= 200);
+    running.engine.cancel('cancelled');
+    for (const id of ['first', 'last']) expect((await running.ending(id)).finish).toBe('length');
+    expect(running.engine.stats.adapters).toMatchObject({ misses: 1, host: { loads: 1, bytes } });
   });
 });
 

@@ -80,22 +80,16 @@ function setUp({ rankBudget = 64, hostBytes = 1e9 } = {}): {
   bank: AdapterBank;
   disk: Disk;
   host: HostCache;
-  clock: { ms: number };
 } {
   const disk = new Disk();
-  const clock = { ms: 0 };
   const host = new HostCache(hostBytes);
-  return {
-    bank: new AdapterBank(CONFIG, { rankBudget, host, source: disk.read, nowMs: () => clock.ms }),
-    disk,
-    host,
-    clock,
-  };
+  return { bank: new AdapterBank(CONFIG, { rankBudget, host, source: disk.read }), disk, host };
 }
 
+/** For one row that waits for all of them, and for nobody else. */
 async function load({ bank, disk }: { bank: AdapterBank; disk: Disk }, ...indices: number[]): Promise<void> {
+  bank.expect([indices.map(use)]);
   for (const index of indices) {
-    bank.prefetch(use(index));
     if (bank.state(use(index).digest) === 'loading') await disk.finish(use(index).digest);
   }
 }
@@ -164,22 +158,22 @@ describe('loading', () => {
     await set.disk.fail(digest, new InvalidFileError('/blobs/torn', 'is torn'));
     expect(set.bank.failure(digest)).toMatchObject({ code: 'adapter_load_failed', status: 500 });
     expect(JSON.stringify(set.bank.failure(digest))).not.toContain('torn');
-    await load(set, 1);
+    set.bank.prefetch(use(1));
+    await set.disk.finish(digest);
     expect(set.bank.state(digest)).toBe('resident');
   });
 
-  test('for waiting rows is not undone by loading for others, until nobody asks any more', async () => {
+  test('for a waiting row is not undone by loading for others, until it no longer waits', async () => {
     const set = setUp({ hostBytes: ADAPTERS[1]!.bytes + 1 });
     await load(set, 1, 0);
-    expect(set.bank.state(use(1).digest)).toBe('resident');
     expect(set.bank.acquire([use(1), use(0)])).toBe(true);
+    set.bank.expect([]);
     set.bank.release([use(1), use(0)]);
     // Both became ordinary entries, which fit one after the other; what the bank still has is resident all the same.
     expect(set.host.bytes).toBeLessThanOrEqual(set.host.limitBytes);
     expect(set.bank.state(use(1).digest)).toBe('resident');
 
     await load(set, 5);
-    set.clock.ms = 60_000;
     await load(set, 3);
     expect(set.host.has(use(5).digest)).toBe(false);
     expect(set.bank.state(use(5).digest)).toBe('absent');
@@ -188,23 +182,78 @@ describe('loading', () => {
 });
 
 describe('reading ahead', () => {
-  test('for rows behind the first goes on only while what waits has room in host memory, and a few at a time', async () => {
-    const set = setUp({ hostBytes: ADAPTERS[0]!.bytes + 1 });
-    for (const index of [0, 1, 2, 3, 4, 5]) set.bank.prefetch(use(index), false);
-    expect(set.disk.reads).toEqual([0, 1, 2, 3].map((index) => use(index).digest));
+  const digests = (...indices: number[]): string[] => indices.map((index) => use(index).digest);
+  const states = (bank: AdapterBank, ...indices: number[]): string[] =>
+    digests(...indices).map((digest) => bank.state(digest));
+
+  test('begins with all that waiting rows lack, a few at a time, and goes on as soon as one has been read', async () => {
+    const set = setUp();
+    const rows = [[use(0), use(1)], [use(2)], [use(3), use(1)], [use(4), use(5)]];
+    set.bank.expect(rows);
+    expect(set.disk.reads).toEqual(digests(0, 1, 2, 3));
+    await set.disk.finish(use(2).digest);
+    set.bank.expect(rows);
+    expect(set.disk.reads).toEqual(digests(0, 1, 2, 3, 4));
+    expect(states(set.bank, 0, 1, 2, 3, 4, 5)).toEqual([
+      'loading',
+      'loading',
+      'resident',
+      'loading',
+      'loading',
+      'absent',
+    ]);
+  });
+
+  test('goes as far as there is room, by what such adapters have taken so far', async () => {
+    const set = setUp({ hostBytes: 2 * ADAPTERS[5]!.bytes });
+    const rows = [[use(5)], [use(0)], [use(4)]];
+    set.bank.expect(rows);
+    // Nothing has been read, so each may be as large as its rank allows.
+    expect(set.disk.reads).toEqual(digests(5, 0));
+    await set.disk.finish(use(5).digest);
+    set.bank.expect(rows);
+    expect(states(set.bank, 5, 0, 4)).toEqual(['resident', 'loading', 'absent']);
+    expect(set.bank.acquire([use(5)])).toBe(true);
+    set.bank.expect(rows.slice(1));
+    expect(states(set.bank, 0, 4)).toEqual(['loading', 'loading']);
+    for (const index of [0, 4]) await set.disk.finish(use(index).digest);
+    set.bank.expect(rows.slice(1));
+    expect(set.host.bytes).toBeLessThanOrEqual(set.host.limitBytes);
+  });
+
+  test('for a row that left is given up where it had not begun, and else becomes an ordinary entry', async () => {
+    const set = setUp({ hostBytes: ADAPTERS[1]!.bytes });
+    set.bank.expect([[use(0), use(1), use(2), use(3)], [use(4)]]);
+    const reads = digests(0, 1, 2, 3);
+    expect(set.disk.reads).toEqual(reads);
+    set.bank.expect([]);
+    for (const index of [0, 1, 2, 3]) await set.disk.finish(use(index).digest);
+    expect(set.disk.reads).toEqual(reads);
+    expect(set.host.bytes).toBeLessThanOrEqual(set.host.limitBytes);
+    // Room is all that it costs others: none.
+    set.bank.expect([[use(4)]]);
+    await set.disk.finish(use(4).digest);
+    expect(set.host.bytes).toBeLessThanOrEqual(set.host.limitBytes);
+    expect(set.bank.acquire([use(4)])).toBe(true);
+  });
+
+  test('for a row that left goes on where another wants the same', async () => {
+    const set = setUp({ hostBytes: ADAPTERS[1]!.bytes });
+    set.bank.expect([[use(0)], [use(0), use(1)]]);
+    set.bank.expect([[use(0), use(1)]]);
     await set.disk.finish(use(0).digest);
     await set.disk.finish(use(1).digest);
-    // Two held adapters are more than host memory should hold.
-    set.bank.prefetch(use(4), false);
-    expect(set.bank.state(use(4).digest)).toBe('absent');
-    set.bank.prefetch(use(5), true);
-    expect(set.bank.state(use(5).digest)).toBe('loading');
-    expect(set.bank.acquire([use(0), use(1)])).toBe(true);
-    await set.disk.finish(use(5).digest);
-    await set.disk.finish(use(2).digest);
-    expect(set.bank.acquire([use(5), use(2)])).toBe(true);
-    set.bank.prefetch(use(4), false);
-    expect(set.bank.state(use(4).digest)).toBe('loading');
+    expect(states(set.bank, 0, 1)).toEqual(['resident', 'resident']);
+    expect(set.disk.reads).toEqual(digests(0, 1));
+  });
+
+  test('finds what rows of another model on the same host memory have read', async () => {
+    const set = setUp();
+    await load(set, 0);
+    const other = new AdapterBank(CONFIG, { rankBudget: 64, host: set.host, source: set.disk.read });
+    other.expect([[use(0)]]);
+    expect(other.state(use(0).digest)).toBe('resident');
+    expect(set.disk.reads).toEqual(digests(0));
   });
 });
 
@@ -239,20 +288,13 @@ test('where a row finds its adapters is counted once, and not for a row that doe
   expect(hostHits).toBeGreaterThan(before);
 });
 
-test('adapters that nobody asked for lately enter together, though host memory is full', async () => {
-  const set = setUp({ hostBytes: ADAPTERS[0]!.bytes });
-  await load(set, 0, 1);
-  set.clock.ms = 60_000;
-  expect(set.bank.acquire([use(0), use(1)])).toBe(true);
-  expectFed(set.bank, [0, 1], 1);
-});
-
-test('an adapter that comes back from the bank is held in host memory no longer', async () => {
+test('an adapter that comes back from the bank is kept in host memory no longer', async () => {
   const set = setUp({ hostBytes: ADAPTERS[1]!.bytes });
   await load(set, 0);
   for (const rows of [1, 2]) {
-    set.bank.prefetch(use(0));
+    set.bank.expect([[use(0)]]);
     expect(set.bank.acquire([use(0)])).toBe(true);
+    set.bank.expect([]);
     set.bank.release([use(0)]);
     expect([rows, set.host.has(use(0).digest)]).toEqual([rows, true]);
   }

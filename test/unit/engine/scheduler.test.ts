@@ -258,16 +258,22 @@ describe('waiting', () => {
     expect(loop.finished).toHaveLength(22);
   });
 
-  test('behind a row that was overtaken often enough, nothing is read from disk', () => {
-    const loop = new Loop();
-    loop.add(request('first', 2, 50));
+  test('the bank is told of all rows that wait, in order, when one comes, begins, leaves, or comes back', () => {
+    const loop = new Loop({ limits: { ...LIMITS, maxRows: 2 }, kv: new CountedKv(16, 16) });
+    const add = (id: string): Sequence => loop.add(request(id, 4, 8, { adapters: [adapter(id, 8)] }));
+    const first = add('a');
+    const [, c] = [add('b'), add('c'), add('d')];
+    expect(loop.bank.expected).toEqual([['a'], ['b'], ['c'], ['d']]);
     loop.step();
-    const wide = loop.add(request('wide', 2, 1, { adapters: [adapter('wide', 60)] }));
-    loop.add(request('behind', 2, 1, { adapters: [adapter('behind', 8)] }));
-    wide.overtaken = LIMITS.maxOvertakes;
-    loop.bank.prefetched = [];
-    loop.scheduler.schedule();
-    expect(loop.bank.prefetched).not.toContain('behind');
+    expect(loop.bank.expected).toEqual([['c'], ['d']]);
+    loop.scheduler.remove(c);
+    expect(loop.bank.expected).toEqual([['d']]);
+    // At 9 positions there is room for one of both.
+    for (let n = 0; n < 5; n++) loop.step();
+    expect(loop.bank.expected).toEqual([['b'], ['d']]);
+    loop.scheduler.remove(first);
+    loop.step();
+    expect(loop.bank.expected).toEqual([['d']]);
   });
 
   test('an adapter that cannot be read fails its rows alone, and is tried again for the next', () => {

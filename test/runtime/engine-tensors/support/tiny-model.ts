@@ -104,7 +104,7 @@ export class TinyModel {
     const memory = new EngineMemory(all);
     const model = await LoadedModel.load({ digest: 'tiny', folder: this.#folder }, all, memory);
     for (const adapter of adapters) {
-      memory.host.hold(adapter, Date.now());
+      memory.host.put(adapter);
       model.bank.prefetch(use(adapter));
     }
     return model;

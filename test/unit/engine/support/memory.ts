@@ -65,7 +65,8 @@ export class CountedBank implements AdapterPlaces {
   /** Ticks until it is there. */
   readonly #loading = new Map<string, number>();
   readonly #failed = new Set<string>();
-  prefetched: string[] = [];
+  /** The adapters of the rows that wait, as was said last. */
+  expected: string[][] = [];
 
   constructor(rankBudget: number, delay: (digest: string) => number = () => 0) {
     this.rankBudget = rankBudget;
@@ -81,8 +82,12 @@ export class CountedBank implements AdapterPlaces {
     for (const [digest, left] of this.#loading) this.#loading.set(digest, left - 1);
   }
 
+  expect(rows: readonly (readonly AdapterUse[])[]): void {
+    this.expected = rows.map((uses) => uses.map(({ digest }) => digest));
+    for (const use of rows.flat()) if (!this.#failed.has(use.digest)) this.prefetch(use);
+  }
+
   prefetch(use: AdapterUse): void {
-    this.prefetched.push(use.digest);
     if (this.#loading.has(use.digest)) return;
     this.#failed.delete(use.digest);
     this.#ranks.set(use.digest, use.rank);
