@@ -10,7 +10,7 @@
 import { pastK, pastV } from '../src/graph/ports.js';
 import { ATTENTION_BIAS, INPUT_IDS, POSITION_IDS } from '../src/graph/ports.js';
 import { attend } from '../src/graph/attend.js';
-import { Decoder } from '../src/graph/decoder.js';
+import { Decoder, type RunParts } from '../src/graph/decoder.js';
 import { GraphBuilder, type Value } from '../src/graph/graph-builder.js';
 import { Add, MatMul, Reshape } from '../src/graph/ops.js';
 import { float32, type InputTensor, int64, Session } from '../src/engine/ort.js';
@@ -110,7 +110,9 @@ function attentionGraph(): Uint8Array {
     k: g.input('k', DataType.float32, ['B', kvHeads, 'T', headDim]),
     v: g.input('v', DataType.float32, ['B', kvHeads, 'T', headDim]),
   };
-  const sums = Array.from({ length: LAYERS }, (_, layer) => attend(d, layer, projected).sum);
+  // A cache that is fed has one part at least.
+  const { first } = d.parts as RunParts;
+  const sums = Array.from({ length: LAYERS }, (_, layer) => attend(d, layer, first, projected).sum);
   g.output(OUT, total(g, sums), DataType.float32, ['N', heads * headDim]);
   return encodeModel(g.build('attention'));
 }

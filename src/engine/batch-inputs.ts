@@ -1,12 +1,13 @@
 /** The inputs of a run that are small and made anew: ids, positions, attention bias, logit positions, rank masks. */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { PROJECTIONS } from '../formats/checkpoint/modules.js';
-import { ATTENTION_BIAS, INPUT_IDS, LOGIT_POSITIONS, loraMask, MASKED, POSITION_IDS } from '../graph/ports.js';
+import { ATTENTION_BIAS, beside, INPUT_IDS, LOGIT_POSITIONS, loraMask, MASKED, POSITION_IDS } from '../graph/ports.js';
 import { float32, type InputTensor, int64 } from './ort.js';
 import type { RankFeed } from './rank-rows.js';
 import type { RankFeeds, RunnerRow } from './runner.js';
 
-export interface Batch {
+/** Rows of one T and one S. */
+export interface BatchPart {
   /** In the order of the logits. */
   rows: readonly RunnerRow[];
   /** The same, in the order in which they lie in the cache. */
@@ -15,58 +16,66 @@ export interface Batch {
   tokens: number;
   /** S */
   capacity: number;
-  ranks: RankFeeds;
 }
 
 export class BatchInputs {
   readonly #config: ModelConfig;
-  /** Grows to the largest bias so far, and is filled anew for each run. */
-  #bias = new Float32Array(0);
+  /** Of each part. Grow to the largest bias so far, and are filled anew for each run. */
+  readonly #biases = [new Float32Array(0), new Float32Array(0)];
 
   constructor(config: ModelConfig) {
     this.#config = config;
   }
 
-  build(batch: Batch, feeds: Record<string, InputTensor>): void {
-    const { rows, ordered, tokens } = batch;
-    const ids = new BigInt64Array(ordered.length * tokens);
-    const positions = new BigInt64Array(ordered.length * tokens);
-    for (const [b, row] of ordered.entries()) {
-      for (let t = 0; t < row.tokens.length; t++) {
-        ids[b * tokens + t] = BigInt(row.tokens[t] as number);
-        positions[b * tokens + t] = BigInt(row.start + t);
+  /** Of one part, or of two. */
+  build(parts: readonly BatchPart[], ranks: RankFeeds, feeds: Record<string, InputTensor>): void {
+    const wanted: bigint[] = [];
+    let firstToken = 0;
+    for (const [part, { rows, ordered, tokens, capacity }] of parts.entries()) {
+      const named = part === 0 ? (name: string): string => name : beside;
+      const ids = new BigInt64Array(ordered.length * tokens);
+      const positions = new BigInt64Array(ordered.length * tokens);
+      for (const [b, row] of ordered.entries()) {
+        for (let t = 0; t < row.tokens.length; t++) {
+          ids[b * tokens + t] = BigInt(row.tokens[t] as number);
+          positions[b * tokens + t] = BigInt(row.start + t);
+        }
       }
+      for (const row of rows) {
+        const begin = firstToken + ordered.indexOf(row) * tokens;
+        for (const at of row.logitsAt) wanted.push(BigInt(begin + at));
+      }
+      feeds[named(INPUT_IDS)] = int64(ids, [ordered.length, tokens]);
+      feeds[named(POSITION_IDS)] = int64(positions, [ordered.length, tokens]);
+      feeds[named(ATTENTION_BIAS)] = this.#attentionBias(part, { ordered, tokens, capacity });
+      firstToken += ordered.length * tokens;
     }
-    const wanted = rows.flatMap((row) => row.logitsAt.map((at) => BigInt(ordered.indexOf(row) * tokens + at)));
-    feeds[INPUT_IDS] = int64(ids, [ordered.length, tokens]);
-    feeds[POSITION_IDS] = int64(positions, [ordered.length, tokens]);
     feeds[LOGIT_POSITIONS] = int64(BigInt64Array.from(wanted), [wanted.length]);
-    feeds[ATTENTION_BIAS] = this.#attentionBias(batch);
-    this.#masks(batch, feeds);
+    this.#masks(parts, ranks, feeds);
   }
 
-  #masks({ rows, ordered, tokens, ranks: { shared, slotted } }: Batch, feeds: Record<string, InputTensor>): void {
+  #masks(parts: readonly BatchPart[], { shared, slotted }: RankFeeds, feeds: Record<string, InputTensor>): void {
     if (shared.length === 0) return;
-    const ofTokens = ordered.flatMap((row) =>
-      Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null)),
+    const ofTokens = parts.flatMap(({ ordered, tokens }) =>
+      ordered.flatMap((row) => Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null))),
     );
     for (const [i, projection] of PROJECTIONS.entries()) {
       const feed = shared[i] as RankFeed;
       if (projection !== 'lm_head') feeds[loraMask(projection)] = rankMask(ofTokens, feed, slotted);
       else {
-        const wanted = rows.flatMap((row) => row.logitsAt.map(() => row));
+        const wanted = parts.flatMap(({ rows }) => rows.flatMap((row) => row.logitsAt.map(() => row)));
         feeds[loraMask(projection)] = rankMask(wanted, feed, NONE);
       }
     }
   }
 
   /** [B, 1, Q, S + T]: Q = 1 when T = 1, else g·T. A token sees the row's past and, of the new ones, up to itself. */
-  #attentionBias({ ordered, tokens, capacity }: Batch): InputTensor {
+  #attentionBias(part: number, { ordered, tokens, capacity }: Omit<BatchPart, 'rows'>): InputTensor {
     const width = capacity + tokens;
     const queries = tokens === 1 ? 1 : (this.#config.heads / this.#config.kvHeads) * tokens;
     const length = ordered.length * queries * width;
-    if (this.#bias.length < length) this.#bias = new Float32Array(length);
-    const bias = this.#bias;
+    let bias = this.#biases[part] ?? new Float32Array(0);
+    if (bias.length < length) bias = this.#biases[part] = new Float32Array(length);
     for (const [b, { start }] of ordered.entries()) {
       const begin = b * queries * width;
       for (let t = 0; t < tokens; t++) {

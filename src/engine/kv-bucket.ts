@@ -90,12 +90,15 @@ export class KvBucket {
     this.#views = new Map();
   }
 
+  areNeighbours(rows: readonly string[]): boolean {
+    const slots = rows.map((row) => this.slotOf(row));
+    return Math.max(...slots) - Math.min(...slots) + 1 === rows.length;
+  }
+
   /** Makes the rows neighbours, in any order, with the fewest copies. Returns their first slot. */
   gather(rows: readonly string[]): number {
+    if (this.areNeighbours(rows)) return Math.min(...rows.map((row) => this.slotOf(row)));
     const wanted = new Set(rows);
-    const slots = rows.map((row) => this.slotOf(row));
-    const lowest = Math.min(...slots);
-    if (Math.max(...slots) - lowest + 1 === wanted.size) return lowest;
     const first = this.#cheapestWindow(wanted);
     const end = first + wanted.size;
     let target = first;

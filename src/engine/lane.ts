@@ -24,8 +24,10 @@ export interface LaneModel {
   readonly config: ModelConfig;
   readonly kv: KvBudget;
   readonly bank: AdapterPlaces;
-  /** [logitsAt.length, vocab] a row; NaN where the row's own numbers overflowed. */
-  run(rows: readonly RunnerRow[]): Promise<Float32Array[]>;
+  /** Whether `run` takes others: rows of another length and KV capacity, beside the first. */
+  readonly runsTwoParts?: boolean;
+  /** [logitsAt.length, vocab] a row, those of the others last; NaN where the row's own numbers overflowed. */
+  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]>;
 }
 
 /** 'factored' takes any path; 'merged' has the adapters of one in its weights. */
@@ -162,22 +164,26 @@ export class Lane {
       outputs.push({ id: sequence.id, cachedTokens: sequence.takeCachedTokens(), finish: 'length' });
       this.#end(sequence);
     }
-    const decoding = { rows: 0, ms: 0 };
     const stepStartMs = this.#nowMs();
-    for (const [n, rows] of runs.entries()) {
+    const decoding = { rows: 0, ms: 0 };
+    for (const parts of this.model.runsTwoParts === true ? inPairs(runs) : runs.map((rows) => [rows])) {
       const startMs = this.#nowMs();
-      const logits = await this.#run(rows);
+      const results = await this.#runParts(parts);
       const ms = this.#nowMs() - startMs;
-      if (n < decodeRuns) {
-        decoding.rows += rows.length;
+      const prompts = parts.filter((rows) => runs.indexOf(rows) >= decodeRuns);
+      const tokens = prompts.reduce((sum, rows) => sum + paddedTokens(rows), 0);
+      const decodingRows = parts.flat().length - prompts.flat().length;
+      if (prompts.length === 0) {
+        decoding.rows += decodingRows;
         decoding.ms += ms;
       } else {
-        this.#pace.prefilled(rows.length * Math.max(...rows.map(({ count }) => count)), ms);
+        this.#pace.prefilled(tokens, ms, decodingRows);
       }
-      rows.forEach((row, index) => outputs.push(...this.#postprocess(row, logits[index])));
+      parts.flat().forEach((row, index) => outputs.push(...this.#postprocess(row, results[index])));
     }
     if (decoding.rows > 0) this.#pace.decoded(decoding.rows, decoding.ms);
-    if (runs.length > 0) this.#record(runs.slice(decodeRuns).flat(), decoding.rows, this.#nowMs() - stepStartMs);
+    const decodeRows = runs.slice(0, decodeRuns).flat().length;
+    if (runs.length > 0) this.#record(runs.slice(decodeRuns).flat(), decodeRows, this.#nowMs() - stepStartMs);
     return { outputs, ran: runs.length > 0 };
   }
 
@@ -189,6 +195,18 @@ export class Lane {
     if (decodeRows > 0) observe(times.decodeRows, decodeRows);
     const tokens = prefill.reduce((sum, { count }) => sum + count, 0);
     if (tokens > 0) observe(times.prefillTokens, tokens);
+  }
+
+  /** Of one part, or of two. */
+  async #runParts([rows, others]: readonly (readonly ScheduledRow[])[]): Promise<(Float32Array | ErrorShape)[]> {
+    if (rows === undefined) return [];
+    if (others === undefined) return this.#run(rows);
+    try {
+      return await this.model.run(rows.map(runnerRow), others.map(runnerRow));
+    } catch {
+      // Each by itself, which tells what can't be computed. Computing a row again is harmless.
+      return [...(await this.#run(rows)), ...(await this.#run(others))];
+    }
   }
 
   /** What each row asked for, or why it has none. */
@@ -273,6 +291,16 @@ export class Lane {
   #isRunning(id: string): boolean {
     return this.#scheduler.running.some((sequence) => sequence.id === id);
   }
+}
+
+function inPairs<T>(items: readonly T[]): T[][] {
+  const pairs: T[][] = [];
+  for (let i = 0; i < items.length; i += 2) pairs.push(items.slice(i, i + 2));
+  return pairs;
+}
+
+function paddedTokens(rows: readonly ScheduledRow[]): number {
+  return rows.length * Math.max(...rows.map(({ count }) => count));
 }
 
 function runnerRow({ sequence, count, logitsAt }: ScheduledRow): RunnerRow {

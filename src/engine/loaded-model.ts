@@ -55,6 +55,7 @@ export class LoadedModel implements ServedModel {
   /** Of the weights in memory, which are float32 or quantised. */
   readonly bytes: number;
   readonly mergedBytes: number;
+  readonly runsTwoParts = true;
   readonly #checkpoint: WeightFolder;
   readonly #limits: EngineLimits;
   readonly #memory: EngineMemory;
@@ -83,7 +84,7 @@ export class LoadedModel implements ServedModel {
       source: (use) => memory.loader.load(use, config),
     });
     this.#session = session;
-    this.ports = new LoraPorts(config, this.bank);
+    this.ports = new LoraPorts(config, this.bank, this.bytes);
     this.#runner = new Runner(config, session, this.kv, this.ports);
   }
 
@@ -94,7 +95,7 @@ export class LoadedModel implements ServedModel {
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
     const checkpoint = await readCheckpoint(source.folder);
-    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors, { lora: 'ports' });
+    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors, { lora: 'ports', beside: true });
     const session = await Session.load(
       { graph, folder: source.folder },
       { threads: limits.threads, device: sessionDevice(limits) },
@@ -103,8 +104,8 @@ export class LoadedModel implements ServedModel {
   }
 
   /** See `Runner.run`. */
-  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
-    return this.#runner.run(rows);
+  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]> {
+    return this.#runner.run(rows, others);
   }
 
   async merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<CpuMergedModel> {
@@ -120,6 +121,12 @@ export class LoadedModel implements ServedModel {
     signal.throwIfAborted();
     const { kv: kvBudget, prefixes } = this.#memory;
     return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget, prefixes });
+  }
+
+  rest(): void {
+    this.ports.rest();
+    this.bank.rest();
+    this.#runner.forgetRanks();
   }
 
   async release(): Promise<void> {

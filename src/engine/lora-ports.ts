@@ -8,9 +8,16 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../formats/checkpoint/modules.js';
 import type { AdapterBank } from './adapter-bank.js';
 import { PORT_COSTS } from './port-costs.js';
-import { planByCost, type PlanBatch, type PortPlan, type PortPlanner, EVERYTHING_SHARED } from './port-plan.js';
+import {
+  EVERYTHING_SHARED,
+  joinsRuns,
+  planByCost,
+  type PlanBatch,
+  type PortPlan,
+  type PortPlanner,
+} from './port-plan.js';
 import type { AdapterUse } from './protocol.js';
-import type { RankFeeds, RankRun, RankSource } from './runner.js';
+import type { RankFeeds, RankPart, RankRun, RankSource } from './runner.js';
 import { Slots, type SlotTensors } from './slots.js';
 
 /** Steps that a row which decodes is expected to stay in its slot. */
@@ -33,6 +40,8 @@ export class LoraPorts implements RankSource {
   readonly #bank: AdapterBank;
   readonly #widths: readonly number[];
   readonly #slotBudget: number;
+  /** Floats that a run reads of the base, as many as would take its bytes. */
+  readonly #weights: number;
   /** By KV capacity. */
   #sets = new Map<number, SlotSet>();
   #planner: PortPlanner = planByCost(PORT_COSTS);
@@ -42,8 +51,11 @@ export class LoraPorts implements RankSource {
   readonly #paths = new WeakMap<readonly AdapterUse[], number>();
   #pathCount = 0;
   #runs = 0;
+  /** How many runs there had been when `rest` was called last. */
+  #runsAtRest = 0;
 
-  constructor(config: ModelConfig, bank: AdapterBank) {
+  /** `weightBytes`: of the base in memory. */
+  constructor(config: ModelConfig, bank: AdapterBank, weightBytes: number) {
     this.#config = config;
     this.#bank = bank;
     const modules = linearModules(config);
@@ -52,6 +64,7 @@ export class LoraPorts implements RankSource {
         .filter((module) => module.projection === projection && projection !== 'lm_head')
         .reduce((sum, { inFeatures, outFeatures }) => sum + inFeatures + outFeatures, 0),
     );
+    this.#weights = weightBytes / Float32Array.BYTES_PER_ELEMENT;
     bank.slotBytes = () => this.bytes;
     // As many rank rows in slots, at most, as the bank may hold.
     this.#slotBudget = bank.rankBudget * this.#widths.reduce((sum, width) => sum + width, 0);
@@ -62,6 +75,12 @@ export class LoraPorts implements RankSource {
     return [...this.#sets.values()].reduce((sum, { slots }) => sum + slots.bytes, 0);
   }
 
+  /** Lets go of slots that were not fed since the last call. */
+  rest(): void {
+    for (const [name, { lastRun }] of this.#sets) if (lastRun <= this.#runsAtRest) this.#sets.delete(name);
+    this.#runsAtRest = this.#runs;
+  }
+
   /** Benchmarks and tests put another in its place, which gets slots of its own. */
   set planner(planner: PortPlanner) {
     const sets = this.#setsOfPlanner.get(planner) ?? new Map<number, SlotSet>();
@@ -70,18 +89,23 @@ export class LoraPorts implements RankSource {
     this.#sets = sets;
   }
 
-  feed({ rows, tokens, capacity, alone }: RankRun): RankFeeds {
+  feed({ parts, alone }: RankRun): RankFeeds {
     this.#runs++;
-    const digests = new Set(rows.flatMap(({ adapters }) => adapters.map(({ digest }) => digest)));
-    const set = alone || digests.size === 0 ? undefined : this.#setOf(rows, tokens, capacity);
+    // There is one at least.
+    const [part] = parts as [RankPart];
+    const { rows } = part;
+    const digests = new Set(parts.flatMap((each) => each.rows.flatMap(({ adapters }) => adapters.map(digestOf))));
+    // Slots are for rows of one length.
+    const set = parts.length > 1 || alone || digests.size === 0 ? undefined : this.#setOf(part);
     const plan = set?.plan ?? EVERYTHING_SHARED;
     const shared = new Set([...digests].filter((digest) => !plan.has(digest)));
+    const allTokens = parts.reduce((sum, each) => sum + each.rows.length * each.tokens, 0);
     return {
-      shared: this.#bank.feed(shared, rows.length * tokens, alone, digests),
+      shared: this.#bank.feed(shared, allTokens, alone, digests),
       slotted: plan,
       slots:
         set === undefined || plan.size === 0
-          ? this.#emptySlots(rows.length)
+          ? this.#emptySlots(parts.length === 1 ? rows.length : 1)
           : set.slots.feed(
               rows.map(({ adapters }) => adapters.filter(({ digest }) => plan.has(digest))),
               this.#bank,
@@ -89,7 +113,13 @@ export class LoraPorts implements RankSource {
     };
   }
 
-  #setOf(rows: RankRun['rows'], tokens: number, capacity: number): SlotSet {
+  /** Whether one run for both costs less than a run for each. The second is taken to have everything shared. */
+  joins(first: RankPart, second: RankPart): boolean {
+    const { plan } = this.#setOf(first);
+    return joinsRuns(PORT_COSTS, this.#batchOf(first), plan, this.#batchOf(second), this.#weights);
+  }
+
+  #setOf({ rows, tokens, capacity }: RankPart): SlotSet {
     const name = tokens === 1 ? capacity : PROMPTS;
     const set = this.#sets.get(name) ?? {
       slots: new Slots(this.#config),
@@ -106,18 +136,22 @@ export class LoraPorts implements RankSource {
       if (lastRun < this.#runs - MAX_REST) this.#sets.delete(other);
       else if (other !== name) others += slots.bytes;
     }
-    const batch: PlanBatch = {
+    const slotBudget = this.#slotBudget - others / Float32Array.BYTES_PER_ELEMENT;
+    set.plan = this.#planner({ ...this.#batchOf({ rows, tokens }), slotBudget });
+    set.key = key;
+    return set;
+  }
+
+  #batchOf({ rows, tokens }: Pick<RankPart, 'rows' | 'tokens'>): PlanBatch {
+    return {
       rows: rows.map(({ adapters }) => adapters.map(({ digest }) => digest)),
       tokens,
       ranksOf: (digest) => this.#bank.ranksOf(digest),
       widths: this.#widths,
       layers: this.#config.layers,
-      slotBudget: this.#slotBudget - others / Float32Array.BYTES_PER_ELEMENT,
+      slotBudget: this.#slotBudget,
       lifetime: tokens === 1 ? DECODING_LIFETIME : 1,
     };
-    set.plan = this.#planner(batch);
-    set.key = key;
-    return set;
   }
 
   /** The same for the same array, which a row keeps while its path doesn't change. */
@@ -135,4 +169,8 @@ export class LoraPorts implements RankSource {
     this.#empty.set(rows, tensors);
     return tensors;
   }
+}
+
+function digestOf({ digest }: AdapterUse): string {
+  return digest;
 }

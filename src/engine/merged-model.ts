@@ -23,6 +23,7 @@ export class CpuMergedModel implements MergedModel {
   readonly kv: KvCache;
   readonly bank = NO_ADAPTERS;
   readonly bytes: number;
+  readonly runsTwoParts = true;
   readonly #session: Session;
   readonly #runner: Runner;
 
@@ -43,7 +44,7 @@ export class CpuMergedModel implements MergedModel {
       prefixes,
     }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget; prefixes: PrefixCache },
   ): Promise<CpuMergedModel> {
-    const graph = encodeDecoderGraph(config, tensors, { lora: 'none' });
+    const graph = encodeDecoderGraph(config, tensors, { lora: 'none', beside: true });
     const session = await Session.load({ graph, files }, { threads: limits.threads, device: sessionDevice(limits) });
     return new CpuMergedModel(
       config,
@@ -54,8 +55,8 @@ export class CpuMergedModel implements MergedModel {
   }
 
   /** See `Runner.run`. */
-  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
-    return this.#runner.run(rows);
+  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]> {
+    return this.#runner.run(rows, others);
   }
 
   async release(): Promise<void> {

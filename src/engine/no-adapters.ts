@@ -11,4 +11,5 @@ export const NO_ADAPTERS: AdapterPlaces & RankSource = {
   acquire: () => true,
   release: () => undefined,
   feed: () => ({ shared: [], slotted: new Set<string>(), slots: [] }),
+  joins: () => true,
 };

@@ -62,6 +62,11 @@ export function int64(data: BigInt64Array, dims: readonly number[]): InputTensor
   return new Tensor('int64', data, dims);
 }
 
+/** [1] */
+export function bool(value: boolean): InputTensor {
+  return new Tensor('bool', [value], [1]);
+}
+
 /** A graph in memory, and the folder that its external data lie in. */
 export interface GraphInFolder {
   /** An encoded ModelProto. */

@@ -14,6 +14,8 @@ export interface PortCosts {
     /** Copying a float into a slot. */
     fill: number;
   };
+  /** A run however little it computes: operators and inputs, a layer. */
+  run: number;
 }
 
 interface PortCost {
@@ -113,6 +115,26 @@ export function portCost(
     cost(slot, inSlots, tokens) +
     (filledFloats * slot.fill) / batch.lifetime
   );
+}
+
+/**
+ * Whether one run for two batches costs less than one for each. It reads the weights and runs the operators once, but has
+ * all nodes in the shared port, which multiplies each with the tokens of both. `plan` is what the first has on its own.
+ */
+export function joinsRuns(
+  costs: PortCosts,
+  first: PlanBatch,
+  plan: PortPlan,
+  second: PlanBatch,
+  weights: number,
+): boolean {
+  const apart = portCost(first, plan, costs) + portCost(second, EVERYTHING_SHARED, costs);
+  const nodes = nodesOf({ ...first, rows: [...first.rows, ...second.rows] });
+  const floats = nodes.reduce((sum, node) => sum + node.floats, 0);
+  const tokens = first.rows.length * first.tokens + second.rows.length * second.tokens;
+  const { layer, read, multiply } = costs.shared;
+  const together = floats === 0 ? 0 : first.layers * layer + floats * (read + tokens * multiply);
+  return together - apart < weights * read + first.layers * costs.run;
 }
 
 /** Of the slots of all rows, each as wide as the widest. */

@@ -2,8 +2,9 @@
  * How many prompt tokens a step takes beside rows that decode, so that those keep their pace: as many as make the step
  * `stretch` times as long as decoding alone. Numbers only; what runs took is told from outside.
  *
- * A prompt's chunk is a run of its own, which reads all weights once however short it is. Where few rows decode, that
- * alone may be as much as a step: then prompts go on by the smallest chunk. Pace gives way where more rows want to begin
+ * A prompt's chunk is computed in one run with rows that decode, where the model can, and costs what its tokens add; else it
+ * is a run of its own, which reads all weights once however short it is. Where that alone is as much as a step, prompts go
+ * on by the smallest chunk. Pace gives way where more rows want to begin
  * than decode, so that a burst doesn't wait for the few that came first; and where much is to be read, so that all of it is
  * read within `STEPS_FOR_BACKLOG` steps, or a full chunk a step.
  */
@@ -34,6 +35,8 @@ export class PrefillPace {
   readonly #stretch: number | null;
   readonly #decode = new LinearCost();
   readonly #prefill = new LinearCost();
+  /** What prompts add to a run that decodes. */
+  readonly #beside = new LinearCost();
 
   /** `stretch` is how long a step may take, as a multiple of decoding alone; null: full chunks always. */
   constructor(fullChunk: number, stretch: number | null) {
@@ -46,9 +49,10 @@ export class PrefillPace {
     this.#decode.observe(rows, ms);
   }
 
-  /** What one run over prompts took, padding included. */
-  prefilled(tokens: number, ms: number): void {
-    this.#prefill.observe(tokens, ms);
+  /** What one run over prompts took, padding included, or one of prompts and rows that decode. */
+  prefilled(tokens: number, ms: number, decodingRows = 0): void {
+    if (decodingRows === 0) this.#prefill.observe(tokens, ms);
+    else if (this.#decode.known) this.#beside.observe(tokens, Math.max(0, ms - this.#decode.estimate(decodingRows)));
   }
 
   allowance({ decoding, beginning, backlog }: RowsAtHand): PrefillAllowance {
@@ -61,11 +65,12 @@ export class PrefillPace {
   #withinStretch(rows: number, stretch: number): PrefillAllowance {
     if (!this.#decode.known || !this.#prefill.known) return { tokens: 0, perRow: 0 };
     const msForPrefill = (stretch - 1) * this.#decode.estimate(rows);
-    const slope = this.#prefillSlope();
+    const slope = this.#beside.slope ?? this.#prefillSlope();
     const fixedMs = this.#prefill.estimate(0, slope);
+    const addedMs = this.#beside.known ? this.#beside.estimate(0, slope) : fixedMs;
     // An unmeasurably short run says nothing.
     if (slope <= 0) return { tokens: 0, perRow: 0 };
-    return { tokens: Math.floor((msForPrefill - fixedMs) / slope), perRow: Math.ceil(fixedMs / slope) };
+    return { tokens: Math.floor((msForPrefill - addedMs) / slope), perRow: Math.ceil(fixedMs / slope) };
   }
 
   /** ms a prompt token. */

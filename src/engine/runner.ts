@@ -4,12 +4,13 @@
  * A run has one T (rows are padded on the right) and one S. Rows without a past run with S = 0 whatever their capacity.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { BatchInputs } from './batch-inputs.js';
+import { BatchInputs, type BatchPart } from './batch-inputs.js';
 import { allFinite } from './finite.js';
+import type { KvBucket } from './kv-bucket.js';
 import type { KvCache } from './kv-cache.js';
 import type { InputTensor, Session } from './ort.js';
-import { LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
-import { float32 } from './ort.js';
+import { beside, IS_BESIDE, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
+import { bool, float32 } from './ort.js';
 import type { AdapterUse } from './protocol.js';
 import type { RankFeed } from './rank-rows.js';
 
@@ -27,14 +28,19 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
-/** A run, as far as its adapters are concerned. */
-export interface RankRun {
+/** A part of a run, as far as its adapters are concerned. */
+export interface RankPart {
   /** In the order of the batch. */
   rows: readonly RunnerRow[];
   /** T */
   tokens: number;
   /** Of the KV cache; 0 where all rows start. */
   capacity: number;
+}
+
+export interface RankRun {
+  /** One, or two. */
+  parts: readonly RankPart[];
   /** Nothing may be fed that isn't the rows' own. */
   alone: boolean;
 }
@@ -52,6 +58,13 @@ export interface RankFeeds {
 /** Where the runner gets the rank rows of its rows' adapters. */
 export interface RankSource {
   feed(run: RankRun): RankFeeds;
+  /** Whether a run of both costs less than two. */
+  joins(first: RankPart, second: RankPart): boolean;
+}
+
+/** A part of a run, and what of the cache it is fed. */
+interface PlacedPart extends BatchPart {
+  past: readonly (readonly [string, InputTensor])[];
 }
 
 interface RowResult {
@@ -59,6 +72,11 @@ interface RowResult {
   logits: Float32Array;
   finite: boolean;
 }
+
+// One token each of no row: the runtime can't reshape to two sizes of 0.
+const NOBODY: BatchPart = { rows: [], ordered: [], tokens: 1, capacity: 0 };
+const NO_RANKS: RankFeeds = { shared: [], slotted: new Set(), slots: [] };
+const THERE = bool(true);
 
 export class Runner {
   readonly #config: ModelConfig;
@@ -73,6 +91,8 @@ export class Runner {
   readonly #ranksFed: (readonly (readonly [string, InputTensor])[])[] = [];
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
+  /** What a second part is fed that isn't there; null where the graph knows of none. */
+  readonly #nobody: Record<string, InputTensor> | null = null;
 
   constructor(config: ModelConfig, session: Session, kv: KvCache, ranks: RankSource) {
     this.#config = config;
@@ -80,23 +100,35 @@ export class Runner {
     this.#kv = kv;
     this.#ranks = ranks;
     this.#inputs = new BatchInputs(config);
+    if (!session.inputNames.includes(IS_BESIDE)) return;
+    this.#nobody = { [IS_BESIDE]: bool(false) };
+    this.#inputs.build([NOBODY, NOBODY], NO_RANKS, this.#nobody);
+    for (const [name, tensor] of this.#emptyPast(0)) this.#nobody[beside(name)] = tensor;
+    // The other inputs are fed with every run.
+    Object.assign(this.#feeds, this.#nobody);
+  }
+
+  /** Whether rows of another length and capacity can be computed beside the first. */
+  get runsTwoParts(): boolean {
+    return this.#nobody !== null;
   }
 
   /**
-   * Rows of one KV capacity, or rows that all start at 0. Returns [logitsAt.length, vocab] for each row, in order.
+   * Rows of one KV capacity, or rows that all start at 0; `others`, which are such rows too, are computed in the same run.
+   * Returns [logitsAt.length, vocab] for each row, in order, those of the others last.
    *
    * A row whose own numbers overflow gets NaN logits, in this run and in all later ones until it starts at 0 again. It
    * harms no other row, and leaves nothing in the cache that could harm the next one in its place.
    */
-  async run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
-    if (rows.length === 0) return [];
-    for (const { row, start } of rows) if (start === 0) this.#overflowed.delete(row);
-    const results = await this.#runOnce(rows, false);
+  async run(rows: readonly RunnerRow[], others: readonly RunnerRow[] = []): Promise<Float32Array[]> {
+    const all = [...rows, ...others];
+    for (const { row, start } of all) if (start === 0) this.#overflowed.delete(row);
+    const results = await this.#runParts([rows, others].filter(({ length }) => length > 0));
     const logits: Float32Array[] = [];
-    for (const [i, row] of rows.entries()) {
+    for (const [i, row] of all.entries()) {
       // 0 × Inf is NaN: in a shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
       let result = results[i];
-      if (result?.finite !== true) [result] = await this.#runOnce([row], true);
+      if (result?.finite !== true) [result] = await this.#runOnce([this.#place([row])], true);
       if (result?.finite !== true) this.#markOverflowed(row.row);
       // There is one for each row.
       logits.push((result as RowResult).logits);
@@ -110,32 +142,73 @@ export class Runner {
     this.#overflowed.add(row);
   }
 
-  async #runOnce(rows: readonly RunnerRow[], alone: boolean): Promise<RowResult[]> {
-    const { ordered, past, capacity } = this.#place(rows);
-    const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
-    const ranks = this.#ranks.feed({ rows: ordered, tokens, capacity, alone });
-    const feeds = this.#feedRanks(ranks);
-    for (const [name, tensor] of past) feeds[name] = tensor;
-    this.#inputs.build({ rows, ordered, tokens, capacity, ranks }, feeds);
+  async #runParts(parts: readonly (readonly RunnerRow[])[]): Promise<RowResult[]> {
+    if (parts.length > 1 && this.runsTwoParts) {
+      const placed = this.#placeTogether(parts);
+      const [first, second] = placed?.map(rankPart) ?? [];
+      const joins = first !== undefined && second !== undefined && this.#ranks.joins(first, second);
+      if (placed !== null && joins) return this.#runOnce(placed, false);
+    }
+    const results: RowResult[] = [];
+    for (const rows of parts) results.push(...(await this.#runOnce([this.#place(rows)], false)));
+    return results;
+  }
 
-    const outputs = await this.#session.run(feeds, [LOGITS, NEW_K, NEW_V]);
-    const [logits, k, v] = [outputs[LOGITS], outputs[NEW_K], outputs[NEW_V]].map((output) => {
-      if (output === undefined) throw new Error('the graph lacks an output');
-      return output.data;
-    }) as [Float32Array, Float32Array, Float32Array];
-    const newElements = k.length / rows.length;
+  async #runOnce(parts: readonly PlacedPart[], alone: boolean): Promise<RowResult[]> {
+    if (parts.length === 0) return [];
+    const ranks = this.#ranks.feed({ parts: parts.map(rankPart), alone });
+    const feeds = this.#feedRanks(ranks);
+    this.#feedPasts(parts, feeds);
+    this.#inputs.build(parts, ranks, feeds);
+
+    const outputs = await this.#session.run(
+      feeds,
+      parts.length > 1 ? [LOGITS, NEW_K, NEW_V, beside(NEW_K), beside(NEW_V)] : [LOGITS, NEW_K, NEW_V],
+    );
+    const output = (name: string): Float32Array => {
+      const data = outputs[name]?.data;
+      if (data === undefined) throw new Error(`the graph lacks ${name}`);
+      return data;
+    };
+    const logits = output(LOGITS);
     let at = 0;
-    return rows.map((row) => {
-      const from = at;
-      at += row.logitsAt.length * this.#config.vocabSize;
-      const index = ordered.indexOf(row);
-      const finite =
-        allFinite(logits, from, at) &&
-        allFinite(k, index * newElements, (index + 1) * newElements) &&
-        allFinite(v, index * newElements, (index + 1) * newElements);
-      if (finite) this.#kv.write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
-      return { logits: logits.subarray(from, at), finite };
+    return parts.flatMap(({ rows, ordered, tokens }, part) => {
+      const [k, v] = [NEW_K, NEW_V].map((name) => output(part === 0 ? name : beside(name))) as [
+        Float32Array,
+        Float32Array,
+      ];
+      const newElements = k.length / rows.length;
+      return rows.map((row) => {
+        const from = at;
+        at += row.logitsAt.length * this.#config.vocabSize;
+        const index = ordered.indexOf(row);
+        const finite =
+          allFinite(logits, from, at) &&
+          allFinite(k, index * newElements, (index + 1) * newElements) &&
+          allFinite(v, index * newElements, (index + 1) * newElements);
+        if (finite) this.#kv.write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
+        return { logits: logits.subarray(from, at), finite };
+      });
     });
+  }
+
+  #feedPasts([first, second]: readonly PlacedPart[], feeds: Record<string, InputTensor>): void {
+    for (const [name, tensor] of first?.past ?? []) feeds[name] = tensor;
+    if (this.#nobody === null) return;
+    if (second !== undefined) {
+      for (const [name, tensor] of second.past) feeds[beside(name)] = tensor;
+      feeds[IS_BESIDE] = THERE;
+    } else if (feeds[IS_BESIDE] === THERE) {
+      // The first part's are fed in their place afterwards.
+      Object.assign(feeds, this.#nobody);
+    }
+  }
+
+  /** Lets go of the rank rows that the last run was fed, which would keep their memory for the next. */
+  forgetRanks(): void {
+    for (const tensors of this.#ranksFed.splice(0)) {
+      for (const [name] of tensors) Reflect.deleteProperty(this.#feeds, name);
+    }
   }
 
   /** All that the LoRA ports are fed. Hundreds of tensors: only what isn't the same as in the last run is touched. */
@@ -148,19 +221,31 @@ export class Runner {
     return this.#feeds;
   }
 
+  /** Null where rows of one bucket don't lie as both parts need them. */
+  #placeTogether(parts: readonly (readonly RunnerRow[])[]): PlacedPart[] | null {
+    // The smaller part last: a single row lies well anywhere, and moves none of the others.
+    const [larger = [], smaller = []] = [...parts].sort((one, other) => other.length - one.length);
+    this.#place(larger);
+    this.#place(smaller);
+    const isWhole = larger.every(({ start }) => start === 0) || this.#bucketOf(larger).areNeighbours(larger.map(idOf));
+    return isWhole ? parts.map((rows) => this.#place(rows)) : null;
+  }
+
   /** The order in which the rows lie in the cache, and what of it they are fed. */
-  #place(rows: readonly RunnerRow[]): {
-    ordered: readonly RunnerRow[];
-    past: readonly (readonly [string, InputTensor])[];
-    capacity: number;
-  } {
+  #place(rows: readonly RunnerRow[]): PlacedPart {
+    const tokens = rows.reduce((longest, row) => Math.max(longest, row.tokens.length), 0);
     if (rows.every(({ start }) => start === 0)) {
-      return { ordered: rows, past: this.#emptyPast(rows.length), capacity: 0 };
+      return { rows, tokens, ordered: rows, past: this.#emptyPast(rows.length), capacity: 0 };
     }
-    const bucket = this.#kv.bucket((rows[0] as RunnerRow).row);
-    const first = bucket.gather(rows.map(({ row }) => row));
+    const bucket = this.#bucketOf(rows);
+    const first = bucket.gather(rows.map(idOf));
     const ordered = [...rows].sort((one, other) => bucket.slotOf(one.row) - bucket.slotOf(other.row));
-    return { ordered, past: bucket.feed(first, rows.length), capacity: bucket.capacity };
+    return { rows, tokens, ordered, past: bucket.feed(first, rows.length), capacity: bucket.capacity };
+  }
+
+  /** Of rows that have one. */
+  #bucketOf(rows: readonly RunnerRow[]): KvBucket {
+    return this.#kv.bucket((rows[0] as RunnerRow).row);
   }
 
   #emptyPast(rows: number): readonly (readonly [string, InputTensor])[] {
@@ -174,4 +259,12 @@ export class Runner {
     this.#noPast.set(rows, past);
     return past;
   }
+}
+
+function rankPart({ ordered, tokens, capacity }: PlacedPart): RankPart {
+  return { rows: ordered, tokens, capacity };
+}
+
+function idOf({ row }: RunnerRow): string {
+  return row;
 }

@@ -6,11 +6,10 @@
  * group are stacked along T, so that they share one product with the K and V of their group. A product for each head,
  * which the runtime does without copying K and V into panels first, was 5% faster for 16 rows and slower for one.
  */
-import { DataType } from '../formats/onnx/model.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
-import { Add, Concat, MatMul, Reshape, Shape, Softmax, Split, Transpose } from './ops.js';
-import { pastK, pastV } from './ports.js';
+import { Add, Concat, MatMul, Reshape, Softmax, Split, Transpose } from './ops.js';
+import type { Past, RunPart } from './run-part.js';
 
 /** Not rotated. */
 export interface Projected {
@@ -23,19 +22,22 @@ export interface Projected {
 }
 
 /** sum: [N, heads·hd], newK: [B, kv, T, hd], rotated */
-export function attend(d: Decoder, layer: number, { q, k, v: newV }: Projected): { sum: Value; newK: Value } {
+export function attend(
+  d: Decoder,
+  layer: number,
+  part: RunPart,
+  { q, k, v: newV }: Projected,
+): { sum: Value; newK: Value } {
   const g = d.graph;
   const { heads, kvHeads, headDim } = d.config;
-  const pastKeys = g.input(pastK(layer), DataType.float32, ['B', kvHeads, headDim, 'S']);
-  const pastValues = g.input(pastV(layer), DataType.float32, ['B', kvHeads, 'S', headDim]);
-  const newK = d.rotary.key(k);
-  const grouped = Reshape(g, d.rotary.query(q), g.int64s(0, kvHeads, -1, headDim));
-  const scores = Concat(g, [MatMul(g, grouped, pastKeys), MatMul(g, grouped, Transpose(g, newK, [0, 1, 3, 2]))], 3);
-  const weights = Softmax(g, Add(g, scores, d.attentionBias));
-  // The same in all layers, so asked of one.
-  const lengths = d.once('lengths', () => Concat(g, [Shape(g, pastValues, 2, 3), d.newLength], 0));
-  const [pastWeights, newWeights] = Split(g, weights, lengths, 3);
-  const sum = Add(g, MatMul(g, pastWeights, pastValues), MatMul(g, newWeights, newV));
+  // One for each layer.
+  const past = part.pasts[layer] as Past;
+  const newK = part.rotary.key(k);
+  const grouped = Reshape(g, part.rotary.query(q), g.int64s(0, kvHeads, -1, headDim));
+  const scores = Concat(g, [MatMul(g, grouped, past.k), MatMul(g, grouped, Transpose(g, newK, [0, 1, 3, 2]))], 3);
+  const weights = Softmax(g, Add(g, scores, part.attentionBias));
+  const [pastWeights, newWeights] = Split(g, weights, part.lengths, 3);
+  const sum = Add(g, MatMul(g, pastWeights, past.v), MatMul(g, newWeights, newV));
   const perToken = Transpose(g, Reshape(g, sum, g.int64s(0, heads, -1, headDim)), [0, 2, 1, 3]);
   return { newK, sum: Reshape(g, perToken, g.int64s(-1, heads * headDim)) };
 }

@@ -4,7 +4,7 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { DataType, encodeModel } from '../formats/onnx/model.js';
 import type { ModelProto } from '../formats/onnx/onnx_pb.js';
 import { decoderBlock } from './architectures/registry.js';
-import type { Attended } from './attention.js';
+import type { NewRows } from './attention.js';
 import type { ResidualStream } from './decoder-block.js';
 import { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
@@ -12,7 +12,7 @@ import type { GraphOptions } from './graph-options.js';
 import { linear } from './linear.js';
 import { Add, Cast, Concat, Gather, Mul, ReduceSum, Reshape } from './ops.js';
 import { TOKEN_CHECK } from './pool-ports.js';
-import { LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
+import { beside, LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
 /** `tensors` by the names of the checkpoint. No weight is read: the graph points into the files that `tensors` names. */
@@ -26,12 +26,12 @@ export function buildDecoderGraph(
   const g = d.graph;
   const logitPositions = g.input(LOGIT_POSITIONS, DataType.int64, ['K']);
 
-  const newRows: NonNullable<Attended['newRows']>[] = [];
+  const newRows: (readonly NewRows[])[] = [];
   let stream: ResidualStream = { residual: g.within('model.embed_tokens', () => embed(d)) };
   for (let layer = 0; layer < config.layers; layer++) {
     const behind = block(d, layer, stream);
     stream = behind.stream;
-    if (behind.newRows !== undefined) newRows.push(behind.newRows);
+    newRows.push(behind.newRows);
   }
   const { residual, output } = stream;
   const hidden = output === undefined ? residual : g.within('model', () => Add(g, residual, output));
@@ -44,9 +44,13 @@ export function buildDecoderGraph(
     g.output(TOKEN_CHECK, check, DataType.float32, ['N']);
     return g.build(config.modelType);
   }
-  const cacheShape = ['B', config.layers * config.kvHeads, 'T', config.headDim];
-  g.output(NEW_K, join(newRows.map(({ k }) => k)), DataType.float32, cacheShape);
-  g.output(NEW_V, join(newRows.map(({ v }) => v)), DataType.float32, cacheShape);
+  for (const part of newRows[0]?.keys() ?? []) {
+    const named = (name: string): string => (part === 0 ? name : beside(name));
+    const ofPart = newRows.flatMap((layer) => layer[part] ?? []);
+    const shape = [part === 0 ? 'B' : 'B2', config.layers * config.kvHeads, part === 0 ? 'T' : 'T2', config.headDim];
+    g.output(named(NEW_K), join(ofPart.map(({ k }) => k)), DataType.float32, shape);
+    g.output(named(NEW_V), join(ofPart.map(({ v }) => v)), DataType.float32, shape);
+  }
   return g.build(config.modelType);
 
   function join(rows: Value[]): Value {
@@ -63,7 +67,7 @@ export function encodeDecoderGraph(
   return encodeModel(buildDecoderGraph(config, tensors, options));
 }
 
-/** input_ids: [B, T] → [N, hidden] */
+/** input_ids: [B, T] or [N] → [N, hidden] */
 function embed(d: Decoder): Value {
   const g = d.graph;
   const { vocabSize, hiddenSize, tiedEmbeddings } = d.config;

@@ -11,58 +11,63 @@ import type { GraphOptions } from './graph-options.js';
 import { Concat, Shape, SimplifiedLayerNormalization, SkipSimplifiedLayerNormalization } from './ops.js';
 import { type PoolPorts, poolPorts } from './attend-pool.js';
 import { KEY_SHAPE, QUERY_SHAPE } from './pool-ports.js';
-import { ATTENTION_BIAS, INPUT_IDS, loraMask, POSITION_IDS } from './ports.js';
-import { rotaryEmbedding, rotaryFromTables, type Rotary } from './rotary.js';
+import { INPUT_IDS, IS_BESIDE, loraMask, POSITION_IDS } from './ports.js';
+import { rotaryFromTables, type Rotary } from './rotary.js';
+import { RunPart } from './run-part.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { Weights } from './weights.js';
+
+/** Of a run. */
+export interface RunParts {
+  first: RunPart;
+  second?: {
+    part: RunPart;
+    /** boolean, [1] */
+    isThere: Value;
+    /** Number of tokens of each part: [2] */
+    tokens: Value;
+  };
+}
 
 export class Decoder {
   readonly graph = new GraphBuilder();
   readonly config: ModelConfig;
   readonly options: Required<GraphOptions>;
   readonly weights: Weights;
+  /** Of a cache that is fed. */
+  readonly parts: RunParts | null = null;
+  /** Of a cache that is a pool; else of the first part, as are the shapes. */
   readonly rotary: Rotary;
+  /** [B, T] of a cache that is a pool, else [N]. */
   readonly inputIds: Value;
-  readonly positionIds: Value;
   /** Run-time shapes for Reshape: [B, T, heads, hd] and [B, T, kv, hd]. */
   readonly queryShape: Value;
   readonly keyShape: Value;
   readonly #modules: ReadonlyMap<string, LinearModule>;
   readonly #known = new Map<string, Value>();
-  #attentionBias: Value | null = null;
-  #newLength: Value | null = null;
   #pool: PoolPorts | null = null;
 
   constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>, options: GraphOptions = {}) {
     const g = this.graph;
     this.config = config;
-    this.options = { lora: 'shared', weights: 'initializers', cache: 'past', ...options };
+    this.options = { lora: 'shared', weights: 'initializers', cache: 'past', beside: false, ...options };
     this.weights = new Weights(g, tensors, this.options.weights);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
-    this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);
-    this.positionIds = g.input(POSITION_IDS, DataType.int64, ['B', 'T']);
     if (this.options.cache === 'pool') {
-      this.rotary = rotaryFromTables(g, config, this.positionIds);
+      this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);
+      this.rotary = rotaryFromTables(g, config, g.input(POSITION_IDS, DataType.int64, ['B', 'T']));
       this.queryShape = g.input(QUERY_SHAPE, DataType.int64, [4]);
       this.keyShape = g.input(KEY_SHAPE, DataType.int64, [4]);
       return;
     }
-    this.rotary = rotaryEmbedding(g, config, this.positionIds);
-    const batchShape = this.once('batch shape', () => Shape(g, this.inputIds, 0, 2));
-    this.queryShape = Concat(g, [batchShape, g.int64s(config.heads, config.headDim)], 0);
-    this.keyShape = Concat(g, [batchShape, g.int64s(config.kvHeads, config.headDim)], 0);
-  }
-
-  /** [B, 1, Q, S + T]; of a cache that is fed. */
-  get attentionBias(): Value {
-    this.#attentionBias ??= this.graph.input(ATTENTION_BIAS, DataType.float32, ['B', 1, 'Q', 'S + T']);
-    return this.#attentionBias;
-  }
-
-  /** Run-time length of the new tokens, T: [1] */
-  get newLength(): Value {
-    this.#newLength ??= Shape(this.graph, this.inputIds, 1, 2);
-    return this.#newLength;
+    const first = new RunPart(g, config, 'first');
+    this.parts = { first };
+    ({ ids: this.inputIds, rotary: this.rotary, queryShape: this.queryShape, keyShape: this.keyShape } = first);
+    if (!this.options.beside) return;
+    const beside = new RunPart(g, config, 'beside');
+    this.inputIds = Concat(g, [first.ids, beside.ids], 0);
+    const isThere = g.input(IS_BESIDE, DataType.bool, [1]);
+    this.parts = { first, second: { part: beside, isThere, tokens: Concat(g, [first.tokens, beside.tokens], 0) } };
   }
 
   /** What layers read of a cache that is a pool. */
@@ -93,11 +98,12 @@ export class Decoder {
     return this.once(name, () => this.graph.input(name, DataType.float32, [rows, rankDimension(projection)]));
   }
 
-  /** Run-time shape for Reshape: [B, T, width] */
-  rowShape(width: number): Value {
+  /** Run-time shape for Reshape: [slots, tokens of a slot, width]. slots: what is fed for a private port. */
+  slotShape(slots: Value, width: number): Value {
     const g = this.graph;
-    const batchShape = this.once('batch shape', () => Shape(g, this.inputIds, 0, 2));
-    return this.once(`row shape ${width}`, () => Concat(g, [batchShape, g.int64s(width)], 0));
+    // The same of all ports, so asked of one.
+    const count = this.once('slots', () => Shape(g, slots, 0, 1));
+    return this.once(`slot shape ${width}`, () => Concat(g, [count, g.int64s(-1, width)], 0));
   }
 
   /** What `make` gives, made at the first call of this name. */

@@ -1,8 +1,8 @@
 /** Collects the parts of an ONNX graph. `ops.ts` puts one function per operator on top of it. */
 import { create } from '@bufbuild/protobuf';
 import type { Attribute, DataType } from '../formats/onnx/model.js';
-import { onnxModel, onnxNode, valueInfo } from '../formats/onnx/model.js';
-import type { ModelProto, NodeProto, TensorProto, ValueInfoProto } from '../formats/onnx/onnx_pb.js';
+import { onnxModel, onnxNode, unshapedInfo, valueInfo } from '../formats/onnx/model.js';
+import type { GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto } from '../formats/onnx/onnx_pb.js';
 import { GraphProtoSchema } from '../formats/onnx/onnx_pb.js';
 import { float32Tensor, int64Tensor } from '../formats/onnx/tensor.js';
 
@@ -13,7 +13,9 @@ export type Value = string & { readonly __value: unique symbol };
 export type Shape = readonly (number | string)[];
 
 export class GraphBuilder {
-  readonly #nodes: NodeProto[] = [];
+  #nodes: NodeProto[] = [];
+  /** In all, those of branches included. */
+  #made = 0;
   readonly #initializers = new Map<string, TensorProto>();
   readonly #inputs: ValueInfoProto[] = [];
   readonly #outputs: ValueInfoProto[] = [];
@@ -26,7 +28,7 @@ export class GraphBuilder {
 
   /** Gives a value the name of a graph output. */
   output(name: string, value: Value, type: DataType, shape: Shape): void {
-    this.#nodes.push(onnxNode({ opType: 'Identity', name: `output/${name}`, inputs: [value], outputs: [name] }));
+    this.#add(onnxNode({ opType: 'Identity', name: `output/${name}`, inputs: [value], outputs: [name] }));
     this.#outputs.push(valueInfo(name, type, shape));
   }
 
@@ -78,15 +80,37 @@ export class GraphBuilder {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): Value[] {
-    const name = `${this.#scope}/${opType}_${this.#nodes.length}`;
+    const name = `${this.#scope}/${opType}_${this.#made}`;
     const places = typeof wanted === 'number' ? Array.from({ length: wanted }, (_, place) => place) : wanted;
     const values = places.map((place) => (place === 0 ? name : `${name}:${place}`) as Value);
     const outputs: string[] = Array<string>((places.at(-1) ?? 0) + 1).fill('');
     for (const [i, place] of places.entries()) outputs[place] = values[i] ?? '';
-    this.#nodes.push(
-      onnxNode({ opType, name, inputs: inputs.map((input) => input ?? ''), outputs, attributes, domain }),
-    );
+    this.#add(onnxNode({ opType, name, inputs: inputs.map((input) => input ?? ''), outputs, attributes, domain }));
     return values;
+  }
+
+  /**
+   * The nodes that `body` makes as a graph of their own, for an operator that runs it or not. They may read everything that
+   * was made before; what they make, only themselves may read. Inputs and initializers become those of the whole graph.
+   */
+  branch(body: () => readonly Value[], type: DataType): GraphProto {
+    const outer = this.#nodes;
+    this.#nodes = [];
+    try {
+      const values = body();
+      return create(GraphProtoSchema, {
+        name: `${this.#scope}/branch_${this.#made}`,
+        node: this.#nodes,
+        output: values.map((value) => unshapedInfo(value, type)),
+      });
+    } finally {
+      this.#nodes = outer;
+    }
+  }
+
+  #add(node: NodeProto): void {
+    this.#nodes.push(node);
+    this.#made++;
   }
 
   build(name: string, metadata?: Readonly<Record<string, string>>): ModelProto {

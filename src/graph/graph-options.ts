@@ -12,4 +12,6 @@ export interface GraphOptions {
   weights?: 'initializers' | 'inputs';
   /** 'past': K and V of earlier tokens are fed, those of new ones leave. 'pool': the cache is written where it lies. */
   cache?: 'past' | 'pool';
+  /** A run may have a second part (`ports.ts`); of a cache that is fed. */
+  beside?: boolean;
 }

@@ -7,7 +7,7 @@ import { sharedDelta, slotDelta } from './lora-port.js';
 import { Add } from './ops.js';
 
 export interface LinearOptions {
-  /** x_b A_bᵀ of its private port, where it has one: [B, T, P] */
+  /** x_s A_sᵀ of its private port, where it has one: [slots, N / slots, P] */
   slotProduct?: Value;
   /** The tensor of the weight, where it isn't the module's own (a tied lm_head). */
   weight?: string;

@@ -18,26 +18,26 @@ export function sharedDelta(d: Decoder, module: LinearModule, x: Value, added?: 
   return Gemm(g, gated, b, { c: added });
 }
 
-/** x_b A_bᵀ of the private ports of a group, [B, T, P] each, in the group's order. x: [N, in] */
+/** x_s A_sᵀ of the private ports of a group, [slots, N / slots, P] each, in the group's order. x: [N, in] */
 export function slotProducts(d: Decoder, layer: number, group: PortGroup, x: Value): readonly Value[] {
   if (d.options.lora !== 'ports') return [];
   const g = d.graph;
   const projections = PORT_GROUPS[group];
   const { inFeatures } = d.layerModule(layer, projections[0]);
   return g.within(`model.layers.${layer}.${group}`, () => {
-    const a = g.input(slotA(layer, group), DataType.float32, ['B', `P.${group}`, inFeatures]);
-    const perRow = Reshape(g, x, d.rowShape(inFeatures));
+    const a = g.input(slotA(layer, group), DataType.float32, ['slots', `P.${group}`, inFeatures]);
+    const perSlot = Reshape(g, x, d.slotShape(a, inFeatures));
     // The runtime fuses the two for the CPU. A is kept in rows, because that is how adapters are copied into it.
-    const product = MatMul(g, perRow, Transpose(g, a, [0, 2, 1]));
+    const product = MatMul(g, perSlot, Transpose(g, a, [0, 2, 1]));
     if (projections.length === 1) return [product];
     const ranks = d.once(slotRanks(group), () => g.input(slotRanks(group), DataType.int64, [projections.length]));
     return Split(g, product, ranks, 2, projections.length);
   });
 }
 
-/** The private port from its product with A. product: [B, T, P] → [N, out] */
+/** The private port from its product with A. product: [slots, N / slots, P] → [N, out] */
 export function slotDelta(d: Decoder, { name, projection, outFeatures }: LinearModule, product: Value): Value {
   const g = d.graph;
-  const b = g.input(slotB(name), DataType.float32, ['B', slotDimension(projection), outFeatures]);
+  const b = g.input(slotB(name), DataType.float32, ['slots', slotDimension(projection), outFeatures]);
   return Reshape(g, MatMul(g, product, b), g.int64s(-1, outFeatures));
 }

@@ -2,8 +2,7 @@
  * The operators in use, one function each, named after it. Reference: https://onnx.ai/onnx/operators/ and, for those
  * marked `com.microsoft`, ContribOperators.md of onnxruntime.
  */
-import type { DataType } from '../formats/onnx/model.js';
-import { MICROSOFT } from '../formats/onnx/model.js';
+import { DataType, MICROSOFT } from '../formats/onnx/model.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
 
 /** Elementwise, with broadcasting. */
@@ -29,6 +28,20 @@ export const Gemm = (
   b: Value,
   { c, transA = false, transB = false }: { c?: Value; transA?: boolean; transB?: boolean } = {},
 ): Value => g.node('Gemm', c === undefined ? [a, b] : [a, b, c], { transA: transA ? 1 : 0, transB: transB ? 1 : 0 });
+
+/** What one of two branches puts out, float32; only that one is run. condition: boolean, a scalar. */
+export function If(
+  g: GraphBuilder,
+  condition: Value,
+  then: () => readonly Value[],
+  otherwise: () => readonly Value[],
+): Value[] {
+  const branches = {
+    then_branch: { graph: g.branch(then, DataType.float32) },
+    else_branch: { graph: g.branch(otherwise, DataType.float32) },
+  };
+  return g.nodes('If', [condition], branches.then_branch.graph.output.length, branches);
+}
 
 export const Identity = (g: GraphBuilder, x: Value): Value => g.node('Identity', [x]);
 

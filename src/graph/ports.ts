@@ -16,8 +16,8 @@
  * | lora_mask.{projection} | float32 | [N, R], the weight of each rank row for each token; [K, R] for lm_head |
  * | lora_a.{module} | float32 | [R, in] |
  * | lora_b.{module} | float32 | [R, out], scale folded in |
- * | slot_a.{layer}.{group} | float32 | [B, P, in], the group's projections one below the other |
- * | slot_b.{module} | float32 | [B, P, out] with the P of its projection, scale and weight folded in |
+ * | slot_a.{layer}.{group} | float32 | [slots, P, in], the group's projections one below the other |
+ * | slot_b.{module} | float32 | [slots, P, out] with the P of its projection, scale and weight folded in |
  * | slot_ranks.{group} | int64 | [projections of the group], the P of each; of groups of several |
  *
  * | output | type | shape |
@@ -28,10 +28,16 @@
  *
  * Every linear has two LoRA ports, so that rows of one batch take different paths. The *shared* port (`lora_*`) holds
  * nodes that any row may use, a mask says which does: ((x Aᵀ) ⊙ mask) B, with R the same for all modules of one
- * projection. The *private* port (`slot_*`) holds what row b alone uses at b: (x_b A_bᵀ) B_b, for x as [B, T, in]; its P,
- * the rank rows of a slot, is the same for all rows and for all modules of one projection, and rows with less are zero
+ * projection. The *private* port (`slot_*`) holds what row b alone uses at b: (x_b A_bᵀ) B_b, for x as [slots, N / slots,
+ * in] with a slot for each row; its P, the rank rows of a slot, is the same for all rows and for all modules of one projection, and rows with less are zero
  * in the rest. `port-groups.ts` has the groups; `lm_head` has a shared port only. The y of a linear is W x, and both.
  * With `lora: 'shared'` a graph has no private ports, with 'none' no ports at all.
+ *
+ * With `beside` a run may have a second part, of other rows with another T and S, so that one reading of the weights serves
+ * both: prompts beside rows that decode, or rows of two capacities. `is_beside` (bool, [1]) says whether it is there; its
+ * ids, positions, bias and past are inputs named `beside.…`, without a row where it isn't, and `beside.new_k` and
+ * `beside.new_v` come out. The N tokens are those of the first part and then those of the second. Slots divide all
+ * tokens evenly, so a run of two parts has one slot, of rank 0.
  *
  * Positions that must not be seen carry MASKED in `attention_bias`: finite, so that a
  * padded row has no NaN.
@@ -46,6 +52,11 @@ export const LOGIT_POSITIONS = 'logit_positions';
 export const LOGITS = 'logits';
 export const NEW_K = 'new_k';
 export const NEW_V = 'new_v';
+
+/** boolean, [1] */
+export const IS_BESIDE = 'is_beside';
+/** The same input or output of the second part. */
+export const beside = (name: string): string => `beside.${name}`;
 
 export const pastK = (layer: number): string => `past_k.${layer}`;
 export const pastV = (layer: number): string => `past_v.${layer}`;

@@ -19,6 +19,7 @@ export const DataType = {
   float16: TensorProto_DataType.FLOAT16,
   bfloat16: TensorProto_DataType.BFLOAT16,
   uint8: TensorProto_DataType.UINT8,
+  bool: TensorProto_DataType.BOOL,
 } as const;
 export type DataType = (typeof DataType)[keyof typeof DataType];
 
@@ -29,8 +30,8 @@ export const MICROSOFT = 'com.microsoft';
 const IR_VERSION = 10n;
 const OPSET_VERSION = 21n;
 
-/** A whole number becomes an INT attribute; wrap a FLOAT in `float`. */
-export type Attribute = number | readonly number[] | { float: number };
+/** A whole number becomes an INT attribute; wrap a FLOAT in `float`, a GRAPH in `graph`. */
+export type Attribute = number | readonly number[] | { float: number } | { graph: GraphProto };
 
 export function encodeModel(model: ModelProto): Uint8Array {
   return toBinary(ModelProtoSchema, model);
@@ -82,6 +83,9 @@ function onnxAttribute(name: string, value: Attribute): AttributeProto {
   if ('float' in value) {
     return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float });
   }
+  if ('graph' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.GRAPH, g: value.graph });
+  }
   return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(BigInt) });
 }
 
@@ -106,4 +110,9 @@ export function valueInfo(name: string, elemType: DataType, shape: readonly (num
       },
     },
   });
+}
+
+/** An output of a branch, whose shape the runtime finds out. */
+export function unshapedInfo(name: string, elemType: DataType): ValueInfoProto {
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value: { elemType } } } });
 }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { PORT_COSTS } from '../../../src/engine/port-costs.js';
 import {
+  joinsRuns,
   planByCost,
   type PlanBatch,
   planPrivate,
@@ -42,6 +43,7 @@ const anyCosts = fc
   .map(([a, b, c, d, e, f, fill]): PortCosts => ({
     shared: { layer: a! * 20_000, read: b!, multiply: c! },
     slot: { layer: d! * 20_000, read: e!, multiply: f!, fill: fill! },
+    run: 0,
   }));
 
 function allPlans(batch: PlanBatch): Set<string>[] {
@@ -115,4 +117,22 @@ test('a prompt that is run once is not worth copying for', () => {
 test('a batch without adapters has nothing to split', () => {
   expect(byCost(batchOf([[], []], {})).size).toBe(0);
   expect(planPrivate(batchOf([], {})).size).toBe(0);
+});
+
+describe('two batches in one run', () => {
+  const decoding = batchOf(TREE, {});
+  const prompt = (tokens: number): PlanBatch => ({ ...batchOf([['trunk', 'branch-0', 'leaf-0']], {}), tokens });
+  const joins = (tokens: number, floats: number, first = decoding): boolean =>
+    joinsRuns(PORT_COSTS, first, byCost(first), prompt(tokens), floats);
+
+  test('cost less than two where the weights are large, or the adapters few', () => {
+    expect(joins(8, 100e6)).toBe(true);
+    expect(joins(128, 100e6, batchOf([['trunk', 'branch-0', 'leaf-0']], {}))).toBe(true);
+    expect(joins(128, 1e12)).toBe(true);
+  });
+
+  test('cost more where a long chunk would be multiplied with the nodes of all rows', () => {
+    expect(joins(512, 100e6)).toBe(false);
+    expect(joins(128, 1e6)).toBe(false);
+  });
 });

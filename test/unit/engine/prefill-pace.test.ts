@@ -64,6 +64,23 @@ describe('the pace', () => {
     expect(new PrefillPace(FULL, STRETCH).allowance({ decoding: 4, beginning: 1, backlog: 1000 }).tokens).toBe(8);
   });
 
+  test.each([1, 4, 16])('keeps the step of %i rows within 1.8×, where prompts are read in the same run', (rows) => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    pace.prefilled(FULL, ms(FULL));
+    pace.decoded(rows, ms(rows));
+    const stretches: number[] = [];
+    for (let step = 0; step < 60; step++) {
+      const { tokens } = pace.allowance({ decoding: rows, beginning: 1, backlog: 1000 });
+      stretches.push(ms(rows + tokens) / ms(rows));
+      pace.prefilled(tokens, ms(rows + tokens), rows);
+    }
+    // What tokens add is known once chunks of two lengths were read.
+    for (const stretch of stretches.slice(5)) {
+      expect(stretch).toBeLessThanOrEqual(STRETCH + 1e-9);
+      expect(stretch).toBeGreaterThan(STRETCH - 1.7 / ms(rows) - 0.02);
+    }
+  });
+
   test.each([16, 32, 64])('keeps the step of %i rows within 1.8×, from the first long chunk on', (rows) => {
     const pace = new PrefillPace(FULL, STRETCH);
     pace.prefilled(FULL, ms(FULL));
