@@ -39,6 +39,7 @@ import type {
 import type { MergedModel } from './served-model.js';
 
 const STATS_INTERVAL_MS = 1_000;
+const REST_INTERVAL_MS = 60_000;
 /** How long rows that wait for memory wait at the most before they look again. */
 const LOOK_AGAIN_MS = 50;
 
@@ -60,6 +61,7 @@ export class Engine {
   /** What must not happen during a step. */
   readonly #betweenSteps: (() => void | Promise<void>)[] = [];
   readonly #statsTimer: NodeJS.Timeout;
+  readonly #restTimer: NodeJS.Timeout;
   /** Loads and unloads, one after the other. */
   #loads: Promise<void> = Promise.resolve();
   #looping = false;
@@ -89,6 +91,10 @@ export class Engine {
       emit,
     });
     this.#statsTimer = setInterval(() => this.#reportStats(), STATS_INTERVAL_MS).unref();
+    this.#restTimer = setInterval(
+      () => void this.#nextTurn(() => this.#rest()),
+      limits.restMs ?? REST_INTERVAL_MS,
+    ).unref();
   }
 
   load(source: ModelSource): void {
@@ -163,6 +169,7 @@ export class Engine {
   /** Rows in the batch may end within `graceMs`; those that have not begun are sent away at once. */
   async shutdown(graceMs: number): Promise<void> {
     this.#stopping = true;
+    clearInterval(this.#restTimer);
     const error = new EngineStoppingError().toShape();
     for (const [digest, parked] of this.#parked) {
       this.#put(parked.map(({ id }) => ({ id, error })));
@@ -334,6 +341,10 @@ export class Engine {
     }
     this.#looping = false;
     this.#ended?.();
+  }
+
+  #rest(): void {
+    for (const { model } of this.#served.values()) model.rest();
   }
 
   /** Until an adapter has been read, a command comes, or a little time has passed. */

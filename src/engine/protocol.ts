@@ -205,6 +205,8 @@ export interface EngineLimits {
   hostBudgetBytes: number;
   /** Bytes of weights of merged lanes; left out, there are none. */
   mergedBudgetBytes?: number;
+  /** How often memory that nothing needed meanwhile is given back; a minute where left out. */
+  restMs?: number;
   /** Threads of a session; 0 leaves it to the runtime. */
   threads: number;
   /** What models run on; the CPU where left out. */

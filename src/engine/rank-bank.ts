@@ -4,7 +4,7 @@
  *
  * Disk → host memory is asynchronous, and begins when `expect` tells of a row that waits, as far as there is room
  * (`read-ahead.ts`); host memory → bank is a copy, made by `acquire` between runs. Without references an adapter stays
- * (cold) until its rows are needed by another.
+ * (cold) until its rows are needed by another, or until they have long been memory that nobody needed (`rest`).
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type LinearModule, linearModules, type Projection, PROJECTIONS } from '../formats/checkpoint/modules.js';
@@ -28,6 +28,8 @@ export interface BankOptions {
   source: AdapterSource;
 }
 
+/** Rows of a projection whose memory is never given back. */
+const LEAST_ROWS = 32;
 /** What of the rows in use may be gaps before they are slid together. */
 const MAX_WASTE = 0.25;
 /** Reasons of failed loads that are kept. */
@@ -46,6 +48,8 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
   readonly #source: AdapterSource;
   /** One for each of `PROJECTIONS`. */
   protected readonly rows: readonly Rows[];
+  /** By projection: first row behind all that were in use at any time since `rest` was called last. */
+  readonly #usedEnds = PROJECTIONS.map(() => 0);
   readonly #residency = new ResidencyTable();
   readonly #failures = new Map<string, ErrorShape>();
   /** What is in the bank, by digest. */
@@ -165,6 +169,20 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
     this.#compactIfSparse();
   }
 
+  /**
+   * Gives back memory of rows that were not needed since the last call, where that is more than half of it: what grows by
+   * doubling is then not given back again as soon as it has grown. Adapters that lie there leave the bank. Not during a run.
+   */
+  rest(): void {
+    for (const [p, rows] of this.rows.entries()) {
+      const needed = Math.max(this.#usedEnds[p] ?? 0, LEAST_ROWS);
+      this.#usedEnds[p] = rows.layout.usedEnd;
+      if (rows.capacity <= 2 * needed) continue;
+      for (const cold of rows.layout.coldIn(needed, rows.capacity - needed)) this.#evict(cold);
+      rows.shrink(needed);
+    }
+  }
+
   /** All the adapters must be in the bank. */
   protected assertBanked(digests: Iterable<string>): void {
     for (const digest of digests) this.#entry(digest);
@@ -259,8 +277,9 @@ export abstract class RankBank<Rows extends RankStore> implements ServedBank {
   }
 
   #compactIfSparse(): void {
-    for (const rows of this.rows) {
+    for (const [p, rows] of this.rows.entries()) {
       const { usedEnd, usedRanks } = rows.layout;
+      this.#usedEnds[p] = Math.max(this.#usedEnds[p] ?? 0, usedEnd);
       if (usedEnd - usedRanks > usedEnd * MAX_WASTE) this.#compact(rows);
     }
   }

@@ -75,6 +75,10 @@ export class RankRows implements RankStore {
     return (this.#capacity + copied) * rowBytes;
   }
 
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   /** The adapter's rank here: 0 if it doesn't touch this projection. */
   rankOf(adapter: FoldedAdapter): number {
     let rank = 0;
@@ -125,6 +129,10 @@ export class RankRows implements RankStore {
       }
     }
     this.#changed();
+  }
+
+  shrink(rows: number): void {
+    if (rows < this.#capacity) this.#resize(rows);
   }
 
   /** Its rows stay until they are needed, copies of them don't. */

@@ -47,6 +47,8 @@ export interface ServedModel extends LaneModel {
    * the signal is aborted it ends soon, with the signal's reason. The base's own weights stay as they are.
    */
   merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<MergedModel>;
+  /** Gives back memory that nothing needed since the last call. No run may be under way. */
+  rest(): void;
   /** Frees everything, but for merged models. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }

@@ -102,6 +102,10 @@ export class GpuModel implements ServedModel {
     return GpuMergedModel.merge(this.#base, path, signal);
   }
 
+  rest(): void {
+    this.bank.rest();
+  }
+
   async release(): Promise<void> {
     this.kv.dispose();
     await this.bank.free();

@@ -26,7 +26,10 @@ const FIRST_CAPACITY = 32;
 /** Packed sets that are kept: those of the batches that take turns in a step. */
 const MAX_PACKED = 4;
 
-type Task = { kind: 'write'; adapter: FoldedAdapter; offset: number; rank: number } | { kind: 'move'; moves: Move[] };
+type Task =
+  | { kind: 'write'; adapter: FoldedAdapter; offset: number; rank: number }
+  | { kind: 'move'; moves: Move[] }
+  | { kind: 'shrink'; capacity: number };
 
 interface Packed extends RankFeed {
   owned: readonly GpuTensor[];
@@ -67,6 +70,10 @@ export class GpuRankRows implements RankStore {
     return [...this.#rows.values(), ...packed].reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  get capacity(): number {
+    return this.#capacity;
+  }
+
   rankOf(adapter: FoldedAdapter): number {
     return Math.max(0, ...this.#modules.map(({ name }) => adapter.deltas.get(name)?.rank ?? 0));
   }
@@ -81,6 +88,10 @@ export class GpuRankRows implements RankStore {
     if (moves.length > 0) this.#tasks.push({ kind: 'move', moves });
   }
 
+  shrink(rows: number): void {
+    this.#tasks.push({ kind: 'shrink', capacity: rows });
+  }
+
   setInUse(digest: string, inUse: boolean): void {
     this.layout.setInUse(digest, inUse);
     if (inUse) return;
@@ -91,7 +102,8 @@ export class GpuRankRows implements RankStore {
   async ready(digests: ReadonlySet<string>): Promise<RankFeed> {
     for (let task = this.#tasks[0]; task !== undefined; task = this.#tasks[0]) {
       if (task.kind === 'write') await this.#write(task.adapter, task.offset, task.rank);
-      else await this.#move(task.moves);
+      else if (task.kind === 'move') await this.#move(task.moves);
+      else await this.#shrink(task.capacity);
       this.#tasks.shift();
     }
     const wanted = [...digests].flatMap((digest) => this.layout.span(digest) ?? []);
@@ -137,9 +149,20 @@ export class GpuRankRows implements RankStore {
     const lines = range(0, this.#capacity);
     // A move goes down, behind the ones before it: what it reads has not been moved yet.
     for (const { from, to, rank } of moves) for (let i = 0; i < rank; i++) lines[to + i] = BigInt(from + i);
-    const moved = await this.#select(lines);
+    await this.#become(lines);
+  }
+
+  async #shrink(capacity: number): Promise<void> {
+    if (capacity >= this.#capacity) return;
+    await this.#become(range(0, capacity));
+    this.#capacity = capacity;
+  }
+
+  /** The rows are these from now on. */
+  async #become(lines: BigInt64Array): Promise<void> {
+    const rows = await this.#select(lines);
     for (const tensor of this.#rows.values()) tensor.dispose();
-    this.#rows = moved;
+    this.#rows = rows;
   }
 
   async #pack(wanted: readonly { digest: string; offset: number; rank: number }[]): Promise<Packed> {

@@ -385,6 +385,69 @@ test('a set of adapters that keeps running is fed just its own rows in the end',
   expect(set.bank.stats.bytes).toBe(before);
 });
 
+describe('memory that nothing needed', () => {
+  /** Of rank 4 on every projection. */
+  const many = Array.from({ length: 24 }, (_, i) => {
+    const { deltas } = makeAdapter(0, RANKS[5]!);
+    return foldedAdapter(`many-${i}`, deltas);
+  });
+  const uses = many.map(({ digest, rank }): AdapterUse => ({ ...use(0), digest, rank }));
+  const rowBytes = modules.reduce((sum, { inFeatures, outFeatures }) => sum + 4 * (inFeatures + outFeatures), 0);
+  let bank: AdapterBank;
+  let host: HostCache;
+  beforeEach(() => {
+    ({ bank, host } = setUp({ rankBudget: 512 }));
+    for (const adapter of many) host.put(adapter);
+    bank.expect([uses]);
+    bank.expect([]);
+  });
+  const rows = (): number => bank.stats.bytes / rowBytes;
+
+  test('is given back once it has rested from one call to the next, and not before', () => {
+    bank.acquire(uses);
+    expect(rows()).toBe(128);
+    bank.rest();
+    bank.release(uses);
+    bank.rest();
+    // 96 rows were in use since.
+    expect([rows(), bank.stats.adapters]).toEqual([128, 24]);
+    bank.rest();
+    expect([rows(), bank.stats.adapters, bank.stats.counts.bankEvictions]).toEqual([32, 8, 16]);
+    for (const { digest } of uses) expect(bank.state(digest)).toBe('resident');
+    expect(bank.acquire(uses)).toBe(true);
+    expect(rows()).toBe(128);
+  });
+
+  test('is not what runs, nor what has run meanwhile; and half of it may rest', () => {
+    bank.acquire(uses);
+    bank.release(uses.slice(10));
+    bank.rest();
+    bank.acquire(uses.slice(10, 16));
+    bank.release(uses.slice(10, 16));
+    bank.rest();
+    // 64 of 128 rows were.
+    expect(rows()).toBe(128);
+    bank.release(uses.slice(9, 10));
+    const before = bank.feed(new Set(uses.slice(0, 9).map(({ digest }) => digest)), 1).map((feed) => copyOf(feed));
+    bank.rest();
+    expect([rows(), bank.stats.adapters]).toEqual([40, 10]);
+    const after = bank.feed(new Set(uses.slice(0, 9).map(({ digest }) => digest)), 1).map((feed) => copyOf(feed));
+    expect(after).toEqual(before);
+    // Nor does it go back and forth: what comes back doubles it, and then it stays.
+    for (let round = 0; round < 3; round++) {
+      bank.acquire(uses.slice(9, 12));
+      bank.rest();
+      bank.release(uses.slice(9, 12));
+      bank.rest();
+      expect(rows()).toBe(80);
+    }
+  });
+
+  function copyOf({ rows: count, tensors }: ReturnType<AdapterBank['feed']>[number]): unknown {
+    return [count, tensors.map(([name, { dims, data }]) => [name, dims, Array.from(data as Float32Array)])];
+  }
+});
+
 test('whatever comes and goes, each run is fed the rows of its adapters', async () => {
   const command = fc.record({
     acquire: fc.boolean(),
@@ -392,12 +455,14 @@ test('whatever comes and goes, each run is fed the rows of its adapters', async 
     pick: fc.nat(),
     tokens: fc.constantFrom(1, 16, 500),
     exact: fc.boolean(),
+    rests: fc.boolean(),
   });
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 40 }), async (commands) => {
       const set = setUp({ rankBudget: 16, hostBytes: ADAPTERS[1]!.bytes * 2 });
       const held: number[][] = [];
-      for (const { acquire, path, pick, tokens, exact } of commands) {
+      for (const { acquire, path, pick, tokens, exact, rests } of commands) {
+        if (rests) set.bank.rest();
         if (acquire) {
           await load(set, ...path);
           if (set.bank.acquire(path.map(use))) held.push(path);
