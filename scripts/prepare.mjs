@@ -2,7 +2,7 @@
 // Does nothing that is already done. Uses only what Node brings, because it runs before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -16,6 +16,8 @@ export function prepare() {
     // npm's own progress would scroll the line away that matters; what goes wrong is still printed.
     // With NODE_ENV=production npm would leave packages out, and they would be missing at every start.
     npm(['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error']);
+    // What a build keeps beside the packages went with the old ones.
+    rmSync(STAMP, { force: true });
   }
   const sources = fingerprint(['src', 'prisma', 'package-lock.json', 'nest-cli.json', '.swcrc']);
   if (!existsSync(STAMP) || readFileSync(STAMP, 'utf8') !== sources) {

@@ -1,6 +1,7 @@
 import type { PGlite } from '@electric-sql/pglite';
 
 export const prismaFolder: string;
+export function emptyInMemory(): Promise<PGlite>;
 export function missingMigration(folder?: string): Promise<string | null>;
 export function diagnose(database: PGlite): Promise<{
   editedMigrationNames: string[];

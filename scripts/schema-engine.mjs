@@ -25,9 +25,20 @@ function start() {
   started = true;
 }
 
+let made = null;
+/** An empty database in memory. PostgreSQL's `initdb` takes PGlite long, so one is made, and the others are copies. */
+export async function emptyInMemory() {
+  made ??= PGlite.create().then(async (first) => {
+    const dump = await first.dumpDataDir('none');
+    await first.close();
+    return dump;
+  });
+  return PGlite.create({ loadDataDir: await made });
+}
+
 /** The SQL that leads from `migrations/` to `schema.prisma` in the folder; null where none is needed. */
 export async function missingMigration(folder = prismaFolder) {
-  return withEngine(new PGlite(), folder, async (engine) => {
+  return withEngine(await emptyInMemory(), folder, async (engine) => {
     const { stdout } = await engine.diff({
       from: { tag: 'migrations', ...migrations(folder) },
       to: { tag: 'schemaDatamodel', files: schema(folder) },
@@ -56,7 +67,7 @@ async function withEngine(database, folder, work) {
   // The adapter's own scratch database for replaying migrations would never be closed.
   let scratch = null;
   const factory = new PrismaPGlite(database);
-  factory.connectToShadowDb = () => new PrismaPGlite((scratch ??= new PGlite())).connect();
+  factory.connectToShadowDb = async () => new PrismaPGlite(await (scratch ??= emptyInMemory())).connect();
   const datamodels = schema(folder).map(({ path, content }) => [path, content]);
   const engine = await glue.SchemaEngine.new(
     { datamodels },
@@ -67,7 +78,7 @@ async function withEngine(database, folder, work) {
     return await work(engine);
   } finally {
     engine.free();
-    await scratch?.close();
+    await (await scratch)?.close();
     await database.close();
   }
 }

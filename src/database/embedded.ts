@@ -11,12 +11,14 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { DatabaseOpenError, MigrationError } from '../errors.js';
 import type { Driver } from './driver.js';
+import { copyFolder, emptyDatabase } from './empty-database.js';
 import { migrate } from './migrations.js';
 
-export async function openEmbedded(folder: string): Promise<Driver> {
+/** A new one begins as a copy of `empty`, or, without, as PGlite makes it. */
+export async function openEmbedded(folder: string, empty = emptyDatabase()): Promise<Driver> {
   const description = `embedded in ${folder}`;
   try {
-    if (!existsSync(folder)) await initialise(folder);
+    if (!existsSync(folder)) await initialise(folder, empty);
     const server = await PGlite.create(folder);
     const migrated = await migrate({
       script: async (sql) => {
@@ -31,11 +33,15 @@ export async function openEmbedded(folder: string): Promise<Driver> {
 }
 
 /** Elsewhere first: a process that ends halfway must not leave half a database in its place. */
-async function initialise(folder: string): Promise<void> {
+async function initialise(folder: string, empty: string | null): Promise<void> {
   const draft = `${folder}.new`;
   await rm(draft, { recursive: true, force: true });
-  await mkdir(draft, { recursive: true, mode: 0o700 });
-  const server = await PGlite.create(draft);
-  await server.close();
+  if (empty === null) {
+    await mkdir(draft, { recursive: true, mode: 0o700 });
+    const server = await PGlite.create(draft);
+    await server.close();
+  } else {
+    await copyFolder(empty, draft);
+  }
   await rename(draft, folder);
 }

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -144,10 +144,12 @@ describe('a start', () => {
   it('that is broken off leaves nothing that the next one stumbles over', async () => {
     const { service, mark } = await prepare();
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
+      // It begins anew, so that the database is what is being made.
+      await rm(join(service.dataFolder, 'database'), { recursive: true, force: true });
       const launch = service.launch();
       launch.catch(() => undefined);
-      const begun = onPostgres ? 'lock' : 'database.new';
-      await until(async () => (await readdir(service.dataFolder)).includes(begun));
+      const begun = onPostgres ? /^lock$/ : /^database/;
+      await until(async () => (await readdir(service.dataFolder)).some((name) => begun.test(name)));
       service.signal(signal);
       await expect(launch).rejects.toThrow();
       await service.ended();

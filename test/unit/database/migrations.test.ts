@@ -1,10 +1,10 @@
 /** Our runner against Prisma's own engine, on real databases in memory. */
-import { PGlite } from '@electric-sql/pglite';
+import type { PGlite } from '@electric-sql/pglite';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { appendFile, cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { diagnose, missingMigration, prismaFolder } from '../../../scripts/schema-engine.mjs';
+import { diagnose, emptyInMemory, missingMigration, prismaFolder } from '../../../scripts/schema-engine.mjs';
 import { migrate, MIGRATIONS_FOLDER, type MigrationConnection } from '../../../src/database/migrations.js';
 
 const SLOW_MS = 60_000;
@@ -48,7 +48,7 @@ describe('the migration runner', () => {
   let database: PGlite;
   let folder: string;
   beforeAll(async () => {
-    database = await PGlite.create();
+    database = await emptyInMemory();
   }, SLOW_MS);
   afterAll(() => database.close());
   beforeEach(async () => {
