@@ -33,7 +33,7 @@ const limits: EngineLimits = {
   hostBudgetBytes: 30_000,
   threads: 1,
 };
-const probe = () => Promise.resolve({ usable: true, software: true } as const);
+const probe = () => Promise.resolve({ usable: true, software: true, float16: false } as const);
 const memory = new EngineMemory(limits, undefined, new EngineDevice(choice, probe));
 const model = await loadModel({ digest: 'soak', folder: join(fixture, 'base') }, limits, memory);
 

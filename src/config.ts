@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { homedir } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
-import { DEVICE_CHOICES, type DeviceChoice } from './engine/device-choice.js';
+import { DEVICE_CHOICES, type DeviceChoice, GPU_DTYPE_CHOICES, type GpuDtypeChoice } from './engine/device-choice.js';
 import { isAddress, parseS3Address, type BlobLocation } from './storage/blob-location.js';
 
 /** Injection token of the `Config`. */
@@ -26,6 +26,7 @@ const environment = z.object({
   ESPALIER_MERGED_MB: z.coerce.number().int().min(0).default(2048),
   ESPALIER_MERGE_POLICY: z.enum(['off', 'traffic']).default('off'),
   ESPALIER_DEVICE: z.enum(DEVICE_CHOICES).default('cpu'),
+  ESPALIER_GPU_DTYPE: z.enum(GPU_DTYPE_CHOICES).default('auto'),
   ESPALIER_GPU_MB: z.coerce.number().int().positive().optional(),
   ESPALIER_GPU_TENSOR_MB: megabytes(2048),
   ESPALIER_THREADS: z.coerce.number().int().min(0).max(256).default(0),
@@ -82,6 +83,7 @@ export interface Config {
   production: boolean;
   engine: {
     device: DeviceChoice;
+    gpuDtype: GpuDtypeChoice;
     /** Null: no limit of ours. */
     gpuBudgetBytes: number | null;
     gpuTensorBytes: number;
@@ -169,6 +171,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
     production: e.NODE_ENV === 'production',
     engine: {
       device: e.ESPALIER_DEVICE,
+      gpuDtype: e.ESPALIER_GPU_DTYPE,
       gpuBudgetBytes: e.ESPALIER_GPU_MB === undefined ? null : e.ESPALIER_GPU_MB * MB,
       gpuTensorBytes: e.ESPALIER_GPU_TENSOR_MB * MB,
       threads: e.ESPALIER_THREADS,

@@ -1418,9 +1418,10 @@ export class ModelLoadError extends EspalierError {
 
 /** What of a failed load a caller is told. */
 export function modelLoadError(cause: unknown): EspalierError {
-  return cause instanceof GpuUnavailableError || cause instanceof GpuMemoryExceededError
-    ? cause
-    : new ModelLoadError(cause);
+  const isTold = [GpuUnavailableError, GpuMemoryExceededError, GpuFloat16UnavailableError, Float16ExceededError].some(
+    (told) => cause instanceof told,
+  );
+  return isTold ? (cause as EspalierError) : new ModelLoadError(cause);
 }
 
 /** ESPALIER_DEVICE asks for a GPU, and none can be used. */
@@ -1430,6 +1431,30 @@ export class GpuUnavailableError extends EspalierError {
       code: 'gpu_unavailable',
       status: 503,
       message: `The service is to run on a GPU (ESPALIER_DEVICE=webgpu), but none can be used: ${reason}. Whoever runs it should install the GPU's driver (on Linux with Vulkan, libvulkan1 included, and the device passed into the container), or set ESPALIER_DEVICE=cpu or auto.`,
+    });
+  }
+}
+
+/** ESPALIER_GPU_DTYPE asks for float16, and the GPU's shaders don't compute with it. */
+export class GpuFloat16UnavailableError extends EspalierError {
+  constructor() {
+    super({
+      code: 'gpu_dtype_unavailable',
+      status: 503,
+      message:
+        "The service is to compute in float16 on the GPU (ESPALIER_GPU_DTYPE=float16), but its shaders can't (WebGPU's feature shader-f16 is missing or broken). Whoever runs it should set ESPALIER_GPU_DTYPE=float32 or auto, or use another GPU or driver.",
+    });
+  }
+}
+
+/** A model with a weight that float16 has no number for. */
+export class Float16ExceededError extends EspalierError {
+  constructor(tensor: string) {
+    super({
+      code: 'gpu_dtype_exceeded',
+      status: 500,
+      message: `The path's model can't be loaded in float16: its tensor ${tensor} has values beyond ±65504. Whoever runs the service should set ESPALIER_GPU_DTYPE=float32.`,
+      details: { tensor },
     });
   }
 }

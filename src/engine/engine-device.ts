@@ -1,6 +1,7 @@
 /** What an engine process computes on: settled when the first model is loaded, for all of them. */
-import { GpuUnavailableError } from '../errors.js';
-import type { DeviceChoice } from './device-choice.js';
+import { GpuFloat16UnavailableError, GpuUnavailableError } from '../errors.js';
+import type { FloatType } from '../graph/graph-options.js';
+import type { DeviceChoice, GpuDtypeChoice } from './device-choice.js';
 import { GpuDevice } from './gpu/gpu-device.js';
 import { type GpuProbe, probeGpu } from './gpu/probe-gpu.js';
 import { devices, hasGpuDevice } from './gpu/software-driver.js';
@@ -13,16 +14,23 @@ const NO_TRAFFIC: BusTraffic = { upBytes: 0, downBytes: 0 };
 export class EngineDevice {
   readonly #choice: DeviceChoice;
   readonly #probe: () => Promise<GpuProbe>;
+  readonly #dtype: GpuDtypeChoice;
   #chosen: ChosenDevice | null = null;
 
-  constructor(choice: DeviceChoice, probe: () => Promise<GpuProbe> = probeGpu) {
+  constructor(choice: DeviceChoice, probe: () => Promise<GpuProbe> = probeGpu, dtype: GpuDtypeChoice = 'auto') {
     this.#choice = choice;
     this.#probe = probe;
+    this.#dtype = dtype;
   }
 
   /** Null before the first model. */
   get kind(): ChosenDevice['kind'] | null {
     return this.#chosen?.kind ?? null;
+  }
+
+  /** What matrices are made of there. */
+  get dtype(): FloatType {
+    return this.#chosen?.kind === 'webgpu' ? this.#chosen.gpu.floatType : 'float32';
   }
 
   get bus(): Readonly<BusTraffic> {
@@ -51,6 +59,8 @@ export class EngineDevice {
     const probe = await this.#probe();
     if (this.#choice === 'auto' && !(probe.usable && probe.software === false)) return { kind: 'cpu' };
     if (!probe.usable) throw new GpuUnavailableError(probe.reason);
-    return { kind: 'webgpu', gpu: await GpuDevice.open() };
+    if (this.#dtype === 'float16' && !probe.float16) throw new GpuFloat16UnavailableError();
+    const floatType = this.#dtype !== 'float32' && probe.float16 ? 'float16' : 'float32';
+    return { kind: 'webgpu', gpu: await GpuDevice.open(floatType) };
   }
 }

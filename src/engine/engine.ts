@@ -36,7 +36,7 @@ import type {
   ModelSource,
   RowOutput,
 } from './protocol.js';
-import type { MergedModel } from './served-model.js';
+import type { MergedModel, ServedModel } from './served-model.js';
 
 const STATS_INTERVAL_MS = 1_000;
 const REST_INTERVAL_MS = 60_000;
@@ -100,8 +100,7 @@ export class Engine {
   load(source: ModelSource): void {
     const served = this.#served.get(source.digest);
     if (served !== undefined) {
-      const { kind: device } = this.#memory.device;
-      this.#emit({ type: 'loaded', digest: source.digest, device, bytes: served.model.bytes, seconds: 0 });
+      this.#emitLoaded(source, served.model, 0);
     } else if (!this.#parked.has(source.digest)) {
       this.#parked.set(source.digest, []);
       this.#loads = this.#loads.then(() => this.#load(source));
@@ -226,6 +225,11 @@ export class Engine {
     };
   }
 
+  #emitLoaded({ digest }: ModelSource, { weightTypes: weights, bytes }: ServedModel, seconds: number): void {
+    const { kind: device } = this.#memory.device;
+    this.#emit({ type: 'loaded', digest, device, weights, bytes, seconds });
+  }
+
   async #load(source: ModelSource): Promise<void> {
     const { digest } = source;
     const startMs = performance.now();
@@ -237,9 +241,7 @@ export class Engine {
       });
       this.#pins.attach(digest, model.bank);
       this.#served.set(digest, new ModelLanes(model, this.#limits, this.#totals));
-      const { kind: device } = this.#memory.device;
-      const seconds = (performance.now() - startMs) / 1000;
-      this.#emit({ type: 'loaded', digest, device, bytes: model.bytes, seconds });
+      this.#emitLoaded(source, model, (performance.now() - startMs) / 1000);
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);

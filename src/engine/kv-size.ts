@@ -12,14 +12,21 @@ export function kvCapacity(positions: number, maxPositions: number): number {
   return Math.min(capacity, maxPositions);
 }
 
-/** K and V of one position, float32. */
-export function kvBytesPerPosition({ layers, kvHeads, headDim }: KvShape): number {
-  return layers * kvHeads * headDim * 2 * Float32Array.BYTES_PER_ELEMENT;
+/** K and V of one position. */
+export function kvBytesPerPosition(
+  { layers, kvHeads, headDim }: KvShape,
+  elementBytes = Float32Array.BYTES_PER_ELEMENT,
+): number {
+  return layers * kvHeads * headDim * 2 * elementBytes;
 }
 
 /** Positions of the longest row that the budget holds alone. */
-export function longestRow(config: KvShape & Pick<ModelConfig, 'maxPositions'>, budgetBytes: number): number {
-  const affordable = Math.floor(budgetBytes / kvBytesPerPosition(config));
+export function longestRow(
+  config: KvShape & Pick<ModelConfig, 'maxPositions'>,
+  budgetBytes: number,
+  elementBytes = Float32Array.BYTES_PER_ELEMENT,
+): number {
+  const affordable = Math.floor(budgetBytes / kvBytesPerPosition(config, elementBytes));
   if (affordable >= config.maxPositions) return config.maxPositions;
   let longest = 0;
   for (let capacity = SMALLEST_CAPACITY; capacity <= affordable; capacity *= 2) longest = capacity;

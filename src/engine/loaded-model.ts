@@ -18,7 +18,7 @@ import { PrefixCache } from './prefix-cache.js';
 import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
 import { sessionDevice } from './session-device.js';
 import { Runner, type RunnerRow } from './runner.js';
-import type { ServedModel } from './served-model.js';
+import type { ServedModel, WeightTypes } from './served-model.js';
 
 /** What the models of one engine share: make one, and load each with it. */
 export class EngineMemory {
@@ -34,9 +34,10 @@ export class EngineMemory {
       prefixBudgetBytes = 0,
       hostBudgetBytes,
       device = 'cpu',
-    }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes' | 'device'>,
+      gpuDtype,
+    }: Pick<EngineLimits, 'kvBudgetBytes' | 'prefixBudgetBytes' | 'hostBudgetBytes' | 'device' | 'gpuDtype'>,
     loader = IN_THIS_THREAD,
-    chosen = new EngineDevice(device),
+    chosen = new EngineDevice(device, undefined, gpuDtype),
   ) {
     this.kv = new ByteBudget(kvBudgetBytes);
     this.prefixes = new PrefixCache(prefixBudgetBytes, this.kv);
@@ -56,6 +57,7 @@ export class LoadedModel implements ServedModel {
   readonly bytes: number;
   readonly mergedBytes: number;
   readonly runsTwoParts = true;
+  readonly weightTypes: WeightTypes;
   readonly #checkpoint: WeightFolder;
   readonly #limits: EngineLimits;
   readonly #memory: EngineMemory;
@@ -74,6 +76,7 @@ export class LoadedModel implements ServedModel {
     this.config = config;
     this.bytes = loadedWeightBytes(config, checkpoint.quantization);
     this.mergedBytes = loadedWeightBytes({ ...config, tiedEmbeddings: false }, checkpoint.quantization);
+    this.weightTypes = { quantization: checkpoint.quantization, dtype: 'float32' };
     this.#checkpoint = checkpoint;
     this.#limits = limits;
     this.#memory = memory;

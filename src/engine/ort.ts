@@ -67,6 +67,22 @@ export function bool(value: boolean): InputTensor {
   return new Tensor('bool', [value], [1]);
 }
 
+/** The data is used where it is: patterns of 16 bits. */
+export function float16(data: Uint16Array, dims: readonly number[]): InputTensor {
+  return narrow('float16', data, dims);
+}
+
+/** The data is used where it is. */
+export function uint8(data: Uint8Array, dims: readonly number[]): InputTensor {
+  return narrow('uint8', data, dims);
+}
+
+/** Where JavaScript has a Float16Array, `Tensor` would make one of the patterns, which the runtime's own part refuses. */
+function narrow(type: 'float16' | 'uint8', data: Uint16Array | Uint8Array, dims: readonly number[]): InputTensor {
+  // What the runtime reads of a tensor.
+  return { type, data, dims, location: 'cpu' } as unknown as Tensor;
+}
+
 /** A graph in memory, and the folder that its external data lie in. */
 export interface GraphInFolder {
   /** An encoded ModelProto. */

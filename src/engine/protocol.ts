@@ -4,8 +4,9 @@
  * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
  */
 import type { ErrorShape } from '../errors.js';
-import type { DeviceChoice } from './device-choice.js';
+import type { DeviceChoice, GpuDtypeChoice } from './device-choice.js';
 import type { LaneName, LaneTotals } from './lane.js';
+import type { WeightTypes } from './served-model.js';
 
 /** A base model as the engine finds it on disk. `folder` holds config.json, the safetensors and the built graph. */
 export interface ModelSource {
@@ -211,6 +212,8 @@ export interface EngineLimits {
   threads: number;
   /** What models run on; the CPU where left out. */
   device?: DeviceChoice;
+  /** What matrices, rank rows and the KV cache are made of on a GPU through WebGPU; 'auto' where left out. */
+  gpuDtype?: GpuDtypeChoice;
   /** Bytes of tensors that a GPU's memory may hold: weights, KV cache and bank. Null or left out: no limit of ours. */
   gpuBudgetBytes?: number | null;
   /** Bytes of one tensor that a GPU takes; no limit of ours where left out. */
@@ -229,9 +232,19 @@ export type EngineCommand =
   | { type: 'pin'; digest: string; adapters: AdapterUse[] }
   | { type: 'shutdown'; graceMs: number };
 
+export interface LoadedEvent {
+  type: 'loaded';
+  digest: string;
+  device: EngineStats['device'];
+  /** What the device holds of the weights: how its linears are quantised, and what all else is made of. */
+  weights: WeightTypes;
+  bytes: number;
+  seconds: number;
+}
+
 export type EngineEvent =
   | { type: 'ready' }
-  | { type: 'loaded'; digest: string; device: EngineStats['device']; bytes: number; seconds: number }
+  | LoadedEvent
   /** `folder` and `reason` are for the log: they tell of this machine. */
   | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
   | { type: 'unloaded'; digest: string }

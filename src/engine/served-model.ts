@@ -2,6 +2,8 @@
  * A base model as the engine holds it, on whatever device: what its factored lane runs on, and what the engine asks of
  * it beside. `load-model.ts` makes the one that the device wants.
  */
+import type { Quantization } from '../formats/quantization/scheme.js';
+import type { FloatType } from '../graph/graph-options.js';
 import type { AdapterCounts } from './adapter-counts.js';
 import type { LaneModel } from './lane.js';
 import type { AdapterUse } from './protocol.js';
@@ -36,10 +38,18 @@ export interface MergedModel extends LaneModel {
   release(): Promise<void>;
 }
 
+/** What weights are made of in the device's memory. */
+export interface WeightTypes {
+  /** Of the linears; null where they are as all else. */
+  quantization: Quantization | null;
+  dtype: FloatType;
+}
+
 export interface ServedModel extends LaneModel {
   readonly bank: ServedBank;
   /** Of the weights in the device's memory. */
   readonly bytes: number;
+  readonly weightTypes: WeightTypes;
   /** What a merged model takes at the most, known before one is made. */
   readonly mergedBytes: number;
   /**

@@ -239,7 +239,7 @@ export class EngineSupervisor implements EngineClient {
         return;
       case 'loaded':
         this.#logger.info(
-          { model: event.digest, device: event.device, bytes: event.bytes, seconds: event.seconds },
+          { model: event.digest, device: event.device, ...event.weights, bytes: event.bytes, seconds: event.seconds },
           'model loaded',
         );
         return this.#models.loadedNow(event.digest);

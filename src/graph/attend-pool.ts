@@ -63,9 +63,10 @@ export function attendPool(d: Decoder, layer: number, { q, k, v }: Projected): V
 function throughPool(d: Decoder, x: Value, { pool, written }: { pool: string; written: string }): Value {
   const g = d.graph;
   const { kvHeads, headDim } = d.config;
-  const before = g.input(pool, DataType.float32, ['P', headDim]);
-  const after = ScatterND(g, before, d.pool.lines, Reshape(g, x, g.int64s(-1, headDim)));
-  g.output(written, after, DataType.float32, ['P', headDim]);
+  const { type } = d.narrow;
+  const before = g.input(pool, type, ['P', headDim]);
+  const after = ScatterND(g, before, d.pool.lines, d.narrow.down(Reshape(g, x, g.int64s(-1, headDim))));
+  g.output(written, after, type, ['P', headDim]);
   const byBlock = Reshape(g, after, g.int64s(-1, BLOCK_POSITIONS * headDim));
-  return Reshape(g, Gather(g, byBlock, d.pool.blocks), g.int64s(0, kvHeads, -1, headDim));
+  return d.narrow.up(Reshape(g, Gather(g, byBlock, d.pool.blocks), g.int64s(0, kvHeads, -1, headDim)));
 }

@@ -71,8 +71,8 @@ export function encodeDecoderGraph(
 function embed(d: Decoder): Value {
   const g = d.graph;
   const { vocabSize, hiddenSize, tiedEmbeddings } = d.config;
-  // A matrix that lm_head reads too is widened as a whole anyway; else only the rows that were gathered are.
-  const isWidened = tiedEmbeddings && !d.weights.isQuantized('lm_head');
+  // A matrix that lm_head reads too is in float32 as a whole anyway; else only the rows that were gathered are widened.
+  const isWidened = tiedEmbeddings && !d.weights.isQuantized('lm_head') && !d.narrow.isNarrow;
   const perRow = isWidened
     ? Gather(g, d.weights.float32(EMBEDDING, [vocabSize, hiddenSize]), d.inputIds)
     : Cast(g, Gather(g, d.weights.stored(EMBEDDING, [vocabSize, hiddenSize]), d.inputIds), DataType.float32);

@@ -10,6 +10,7 @@ import { GraphBuilder, type Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
 import { Concat, Shape, SimplifiedLayerNormalization, SkipSimplifiedLayerNormalization } from './ops.js';
 import { type PoolPorts, poolPorts } from './attend-pool.js';
+import { Narrow } from './narrow.js';
 import { KEY_SHAPE, QUERY_SHAPE } from './pool-ports.js';
 import { INPUT_IDS, IS_BESIDE, loraMask, POSITION_IDS } from './ports.js';
 import { rotaryFromTables, type Rotary } from './rotary.js';
@@ -34,6 +35,7 @@ export class Decoder {
   readonly config: ModelConfig;
   readonly options: Required<GraphOptions>;
   readonly weights: Weights;
+  readonly narrow: Narrow;
   /** Of a cache that is fed. */
   readonly parts: RunParts | null = null;
   /** Of a cache that is a pool; else of the first part, as are the shapes. */
@@ -50,8 +52,16 @@ export class Decoder {
   constructor(config: ModelConfig, tensors: ReadonlyMap<string, TensorLocation>, options: GraphOptions = {}) {
     const g = this.graph;
     this.config = config;
-    this.options = { lora: 'shared', weights: 'initializers', cache: 'past', beside: false, ...options };
-    this.weights = new Weights(g, tensors, this.options.weights);
+    this.options = {
+      lora: 'shared',
+      weights: 'initializers',
+      cache: 'past',
+      beside: false,
+      floatType: 'float32',
+      ...options,
+    };
+    this.narrow = new Narrow(g, this.options.floatType);
+    this.weights = new Weights(g, tensors, this.options);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
     if (this.options.cache === 'pool') {
       this.inputIds = g.input(INPUT_IDS, DataType.int64, ['B', 'T']);
@@ -91,11 +101,13 @@ export class Decoder {
     throw new Error(`layer ${layer} has no ${projection}`);
   }
 
-  /** The rank mask that all modules of one projection share: [rows, R]. */
+  /** The rank mask that all modules of one projection share, in the type of rank rows: [rows, R]. */
   loraMask({ projection }: LinearModule): Value {
     const name = loraMask(projection);
     const rows = projection === 'lm_head' ? 'K' : 'N';
-    return this.once(name, () => this.graph.input(name, DataType.float32, [rows, rankDimension(projection)]));
+    return this.once(name, () =>
+      this.narrow.down(this.graph.input(name, DataType.float32, [rows, rankDimension(projection)])),
+    );
   }
 
   /** Run-time shape for Reshape: [slots, tokens of a slot, width]. slots: what is fed for a private port. */

@@ -1,3 +1,6 @@
+/** What a graph's weights, adapters and cache are made of. */
+export type FloatType = 'float32' | 'float16';
+
 /** Which form of a decoder's graph is built: a lane is a session over one of them. */
 export interface GraphOptions {
   /**
@@ -14,4 +17,9 @@ export interface GraphOptions {
   cache?: 'past' | 'pool';
   /** A run may have a second part (`ports.ts`); of a cache that is fed. */
   beside?: boolean;
+  /**
+   * 'float16', of weights that are inputs and a cache that is a pool: matrices, adapters and the pool are float16, and so
+   * are the products with the first two. All else is computed in float32: `narrow.ts`.
+   */
+  floatType?: FloatType;
 }

@@ -7,13 +7,16 @@ import { Gemm, MatMul, Mul, Reshape, Split, Transpose } from './ops.js';
 import { PORT_GROUPS, type PortGroup } from './port-groups.js';
 import { loraA, loraB, slotA, slotB, slotRanks } from './ports.js';
 
-/** The shared port: ((x Aᵀ) ⊙ mask) B + added. x: [N, in], added: [N, out] or [out] → [N, out]; without ports, what is added. */
+/**
+ * The shared port: ((x Aᵀ) ⊙ mask) B + added, in the type of rank rows. x: [N, in], added: [N, out] or [out] → [N, out];
+ * without ports, what is added.
+ */
 export function sharedDelta(d: Decoder, module: LinearModule, x: Value, added?: Value): Value | undefined {
   if (d.options.lora === 'none') return added;
   const g = d.graph;
   const { name, inFeatures, outFeatures, projection } = module;
-  const a = g.input(loraA(name), DataType.float32, [rankDimension(projection), inFeatures]);
-  const b = g.input(loraB(name), DataType.float32, [rankDimension(projection), outFeatures]);
+  const a = g.input(loraA(name), d.narrow.type, [rankDimension(projection), inFeatures]);
+  const b = g.input(loraB(name), d.narrow.type, [rankDimension(projection), outFeatures]);
   const gated = Mul(g, Gemm(g, x, a, { transB: true }), d.loraMask(module));
   return Gemm(g, gated, b, { c: added });
 }

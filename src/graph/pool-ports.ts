@@ -5,12 +5,12 @@
  * The pool holds blocks of `BLOCK_POSITIONS` positions; a row has a list of them. P is the pool's height: one line for
  * each position of each KV head of each block, so head `h` of position `p` lies in line
  * (block · kv + h) · BLOCK_POSITIONS + p mod BLOCK_POSITIONS, where `block` is the row's for position p. S positions are
- * read in this run, a whole number of blocks.
+ * read in this run, a whole number of blocks. "float" is float32 or float16: `floatType` of `graph-options.ts`.
  *
  * | input | type | shape |
  * | --- | --- | --- |
  * | query_shape, key_shape | int64 | [4]: B, T, heads or kv heads, hd |
- * | rotary_cos, rotary_sin | float | [positions, hd/2] |
+ * | rotary_cos, rotary_sin | float32 | [positions, hd/2] |
  * | kv_lines | int64 | [B·kv·T, 1], where the new K and V go, in the order [B, kv, T] |
  * | kv_blocks | int64 | [B, kv, S/BLOCK_POSITIONS], which of all (block · kv + h) a head reads |
  * | kv_positions | float32 | [S]: 0, 1, 2, … |

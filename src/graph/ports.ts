@@ -14,8 +14,8 @@
  * | past_k.{layer} | float32 | [B, kv, hd, S], rotated, transposed |
  * | past_v.{layer} | float32 | [B, kv, S, hd] |
  * | lora_mask.{projection} | float32 | [N, R], the weight of each rank row for each token; [K, R] for lm_head |
- * | lora_a.{module} | float32 | [R, in] |
- * | lora_b.{module} | float32 | [R, out], scale folded in |
+ * | lora_a.{module} | float32 or float16 (`floatType`) | [R, in] |
+ * | lora_b.{module} | the same | [R, out], scale folded in |
  * | slot_a.{layer}.{group} | float32 | [slots, P, in], the group's projections one below the other |
  * | slot_b.{module} | float32 | [slots, P, out] with the P of its projection, scale and weight folded in |
  * | slot_ranks.{group} | int64 | [projections of the group], the P of each; of groups of several |

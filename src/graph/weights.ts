@@ -1,14 +1,34 @@
-/** The checkpoint's tensors as initializers that point into its files, checked against what the config says. */
+/**
+ * The checkpoint's tensors as initializers that point into its files, or as inputs, checked against what the config says.
+ */
 import { MissingTensorError, TensorShapeError } from '../errors.js';
 import { DataType } from '../formats/onnx/model.js';
-import { packedName, scalesName, storedScheme, zeroPointsName } from '../formats/quantization/quantized-file.js';
+import {
+  isQuantizedIn,
+  isScalesName,
+  packedName,
+  scalesName,
+  storedScheme,
+  zeroPointsName,
+} from '../formats/quantization/quantized-file.js';
 import { sizesOf } from '../formats/quantization/scheme.js';
 import { externalTensor } from '../formats/onnx/tensor.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
+import type { FloatType, GraphOptions } from './graph-options.js';
 import { Cast } from './ops.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
 const ONNX_TYPES = { F32: DataType.float32, F16: DataType.float16, BF16: DataType.bfloat16, U8: DataType.uint8 };
+
+/** In which type a tensor is fed: matrices in that of products, vectors in float32, quantised weights as they are stored. */
+export function inputType(
+  name: string,
+  { dtype, shape }: Pick<TensorLocation, 'dtype' | 'shape'>,
+  floatType: FloatType,
+): FloatType | 'uint8' {
+  if (dtype === 'U8') return 'uint8';
+  return shape.length < 2 || isScalesName(name) ? 'float32' : floatType;
+}
 
 export interface QuantizedValues {
   bits: 4 | 8;
@@ -26,23 +46,25 @@ export class Weights {
   readonly #widened = new Map<string, Value>();
   /** Null: they are initializers. */
   readonly #inputs: Map<string, Value> | null;
+  readonly #floatType: FloatType;
 
   constructor(
     graph: GraphBuilder,
     tensors: ReadonlyMap<string, TensorLocation>,
-    where: 'initializers' | 'inputs' = 'initializers',
+    { weights, floatType }: Pick<Required<GraphOptions>, 'weights' | 'floatType'>,
   ) {
     this.#graph = graph;
     this.#tensors = tensors;
-    this.#inputs = where === 'inputs' ? new Map() : null;
+    this.#inputs = weights === 'inputs' ? new Map() : null;
+    this.#floatType = floatType;
   }
 
-  /** The tensor as it is stored; as an input, what is narrow is float32 already. */
+  /** The tensor as it is stored, or as it is fed: `inputType`. */
   stored(name: string, shape: readonly number[]): Value {
     const tensor = this.#locate(name, shape);
     if (this.#inputs !== null) {
-      const type = tensor.dtype === 'U8' ? DataType.uint8 : DataType.float32;
-      const input = this.#inputs.get(name) ?? this.#graph.input(name, type, shape);
+      const type = inputType(name, tensor, this.#floatType);
+      const input = this.#inputs.get(name) ?? this.#graph.input(name, DataType[type], shape);
       this.#inputs.set(name, input);
       return input;
     }
@@ -55,7 +77,12 @@ export class Weights {
     );
   }
 
-  /** The tensor in float32. The runtime folds the Cast when it loads the model: a narrow weight is widened once. */
+  /** A matrix in the type of products. */
+  matrix(name: string, shape: readonly [number, number]): Value {
+    return this.#inputs === null ? this.float32(name, shape) : this.stored(name, shape);
+  }
+
+  /** The tensor in float32; no matrix that is fed in float16. The runtime folds the Cast when it loads the model: a narrow weight is widened once. */
   float32(name: string, shape: readonly number[]): Value {
     const stored = this.stored(name, shape);
     if (this.#inputs !== null || this.#locate(name, shape).dtype === 'F32') return stored;
@@ -65,7 +92,7 @@ export class Weights {
   }
 
   isQuantized(module: string): boolean {
-    return this.#tensors.has(packedName(module));
+    return isQuantizedIn(this.#tensors, module);
   }
 
   /** The parts of a quantised weight [out, in], as they are stored. */

@@ -11,6 +11,11 @@ export function gpuDecoder(
   tensors: ReadonlyMap<string, TensorLocation>,
   lora: 'shared' | 'none',
 ): Promise<Session> {
-  const graph = encodeDecoderGraph(config, tensors, { lora, weights: 'inputs', cache: 'pool' });
+  const graph = encodeDecoderGraph(config, tensors, {
+    lora,
+    weights: 'inputs',
+    cache: 'pool',
+    floatType: device.floatType,
+  });
   return device.load(graph, { wholeGraphOnDevice: true });
 }

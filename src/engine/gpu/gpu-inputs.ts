@@ -29,7 +29,7 @@ export interface GpuBatch {
 
 export function gpuInputs(
   config: ModelConfig,
-  kv: GpuKv,
+  kv: Pick<GpuKv, 'blocks'>,
   { rows, tokens, ranks }: GpuBatch,
 ): Record<string, InputTensor> {
   const { heads, kvHeads, headDim } = config;

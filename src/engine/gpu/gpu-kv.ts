@@ -59,7 +59,7 @@ export class GpuKv implements KvBudget, SlackHolder {
     prefixes: PrefixCache | null = null,
   ) {
     this.maxPositions = maxPositions;
-    this.#blockBytes = kvBytesPerPosition(shape) * BLOCK_POSITIONS;
+    this.#blockBytes = kvBytesPerPosition(shape, device.elementBytes) * BLOCK_POSITIONS;
     this.#budget = budget;
     this.#pool = new GpuPool(shape, device);
     this.#prefixes =

@@ -2,16 +2,17 @@
 import { expectedTensors } from '../../formats/checkpoint/expected-tensors.js';
 import { checkFileStamps } from '../../formats/checkpoint/file-stamps.js';
 import { type Checkpoint, readCheckpoint } from '../../formats/checkpoint/read-checkpoint.js';
+import { linearModules } from '../../formats/checkpoint/modules.js';
 import type { TensorLocation } from '../../formats/checkpoint/tensor-location.js';
+import { isQuantizedIn, PARTS } from '../../formats/quantization/quantized-file.js';
 import { ROTARY_COS, ROTARY_SIN } from '../../graph/pool-ports.js';
 import { rotaryTables } from '../../graph/rotary.js';
 import { longestRow } from '../kv-size.js';
 import type { EngineMemory } from '../loaded-model.js';
-import { mergedLaneBytes } from '../merged-size.js';
 import type { Session } from '../ort.js';
 import type { AdapterUse, EngineLimits, ModelSource } from '../protocol.js';
 import type { RunnerRow } from '../runner.js';
-import type { ServedModel } from '../served-model.js';
+import type { ServedModel, WeightTypes } from '../served-model.js';
 import { GpuBank } from './gpu-bank.js';
 import { gpuDecoder } from './gpu-decoder.js';
 import type { GpuDevice } from './gpu-device.js';
@@ -29,6 +30,7 @@ export class GpuModel implements ServedModel {
   /** Of the weights in the GPU's memory. */
   readonly bytes: number;
   readonly mergedBytes: number;
+  readonly weightTypes: WeightTypes;
   readonly #base: GpuBase;
   readonly #memory: EngineMemory;
   readonly #session: Session;
@@ -45,7 +47,11 @@ export class GpuModel implements ServedModel {
     this.source = source;
     this.config = config;
     this.bytes = weights.bytes;
-    this.mergedBytes = mergedLaneBytes(config);
+    this.mergedBytes = linearModules(config).reduce(
+      (sum, { outFeatures, inFeatures }) => sum + outFeatures * inFeatures * device.elementBytes,
+      0,
+    );
+    this.weightTypes = { quantization: base.checkpoint.quantization, dtype: device.floatType };
     this.#base = base;
     this.#memory = memory;
     this.#session = session;
@@ -67,8 +73,8 @@ export class GpuModel implements ServedModel {
     await checkFileStamps(source.folder);
     const checkpoint = await readCheckpoint(source.folder);
     const { config } = checkpoint;
-    const tensors = sourceTensors(checkpoint);
-    const tables = rotaryTables(config, longestRow(config, limits.kvBudgetBytes));
+    const tensors = servedTensors(checkpoint);
+    const tables = rotaryTables(config, longestRow(config, limits.kvBudgetBytes, device.elementBytes));
     const dims = [tables.cos.length / (config.headDim / 2), config.headDim / 2];
     assertFits(tensors, device, limits);
     const session = await gpuDecoder(device, config, tensors, 'shared');
@@ -78,7 +84,7 @@ export class GpuModel implements ServedModel {
     ]);
     return new GpuModel(
       source,
-      { device, config, tensors, weights, kvBudget: memory.kv, prefixes: memory.prefixes },
+      { device, config, checkpoint, tensors, weights, kvBudget: memory.kv, prefixes: memory.prefixes },
       session,
       memory,
       limits,
@@ -114,12 +120,18 @@ export class GpuModel implements ServedModel {
   }
 }
 
-/** A quantised checkpoint keeps the weights that it was made from: on a GPU those are used. */
-function sourceTensors({ config, tensors }: Checkpoint): Map<string, TensorLocation> {
-  const sources = new Map<string, TensorLocation>();
-  for (const name of expectedTensors(config).keys()) {
-    const tensor = tensors.get(name);
-    if (tensor !== undefined) sources.set(name, tensor);
+/** What the graph is fed: of a quantised linear the parts, of anything else the tensor of the checkpoint. */
+function servedTensors({ config, tensors }: Checkpoint): Map<string, TensorLocation> {
+  const names = new Set(expectedTensors(config).keys());
+  for (const { name } of linearModules(config)) {
+    if (!isQuantizedIn(tensors, name)) continue;
+    names.delete(`${name}.weight`);
+    for (const part of PARTS) names.add(part.name(name));
   }
-  return sources;
+  return new Map(
+    [...names].flatMap((name) => {
+      const tensor = tensors.get(name);
+      return tensor === undefined ? [] : [[name, tensor] as const];
+    }),
+  );
 }

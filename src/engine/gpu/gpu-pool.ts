@@ -9,7 +9,7 @@ import type { GpuDevice } from './gpu-device.js';
 import type { GpuTensor } from './gpu-tensor.js';
 
 /** What a pool asks of the GPU. */
-export type PoolDevice = Pick<GpuDevice, 'zeros' | 'extend' | 'select' | 'replace'>;
+export type PoolDevice = Pick<GpuDevice, 'elementBytes' | 'zeros' | 'extend' | 'select' | 'replace'>;
 
 export interface BlockCopy {
   from: number;

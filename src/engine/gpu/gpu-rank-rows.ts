@@ -15,7 +15,7 @@ import {
   selected,
 } from '../../graph/tensor-graphs.js';
 import type { FoldedAdapter } from '../folded-adapter.js';
-import { float32, type InputTensor, int64, type Session } from '../ort.js';
+import { type InputTensor, int64, type Session } from '../ort.js';
 import { RankLayout, type Move } from '../rank-layout.js';
 import type { RankFeed } from '../rank-rows.js';
 import type { RankStore } from '../rank-store.js';
@@ -61,7 +61,9 @@ export class GpuRankRows implements RankStore {
         [loraB(name), outFeatures],
       ]),
     );
-    const tensors = [...this.#widths].map(([name, width]) => [name, float32(new Float32Array(0), [0, width])] as const);
+    const tensors = [...this.#widths].map(
+      ([name, width]) => [name, device.floats(new Float32Array(0), [0, width])] as const,
+    );
     this.#nothing = { rows: 0, spans: new Map(), tensors };
   }
 
@@ -133,7 +135,7 @@ export class GpuRankRows implements RankStore {
       const padded = new Float32Array(rank * width);
       if (rows !== undefined) padded.set(rows);
       feeds[name] = tensor;
-      feeds[rowsFor(name)] = float32(padded, [rank, width]);
+      feeds[rowsFor(name)] = this.#device.floats(padded, [rank, width]);
       inPlace[replaced(name)] = tensor;
     };
     for (const { name, inFeatures, outFeatures } of this.#modules) {
@@ -207,8 +209,10 @@ export class GpuRankRows implements RankStore {
 
   async #open(): Promise<{ select: Session; replace: Session }> {
     this.#sessions ??= {
-      select: await this.#device.load(encodeSelectAllGraph(this.#widths), { outputs: 'device' }),
-      replace: await this.#device.load(encodeReplaceAllGraph(this.#widths)),
+      select: await this.#device.load(encodeSelectAllGraph(this.#widths, this.#device.floatType), {
+        outputs: 'device',
+      }),
+      replace: await this.#device.load(encodeReplaceAllGraph(this.#widths, this.#device.floatType)),
     };
     return this.#sessions;
   }

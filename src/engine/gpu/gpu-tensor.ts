@@ -17,9 +17,9 @@ export class GpuLedger {
     return this.#bytes;
   }
 
-  /** Takes over a float32 tensor that a run left in the device's memory. */
+  /** Takes over a tensor that a run left in the device's memory. */
   adopt(tensor: InputTensor): GpuTensor {
-    const bytes = elements(tensor.dims) * Float32Array.BYTES_PER_ELEMENT;
+    const bytes = tensorBytes(tensor.type, tensor.dims);
     this.#tensors++;
     this.#bytes += bytes;
     return new GpuTensor(tensor, bytes, () => {
@@ -56,6 +56,10 @@ export class GpuTensor {
   }
 }
 
-function elements(dims: readonly number[]): number {
-  return dims.reduce((product, size) => product * size, 1);
+const ELEMENT_BYTES: Readonly<Record<string, number>> = { float32: 4, float16: 2, uint8: 1 };
+
+export function tensorBytes(type: string, dims: readonly number[]): number {
+  const elementBytes = ELEMENT_BYTES[type];
+  if (elementBytes === undefined) throw new Error(`no tensor of the GPU is of type ${type}`);
+  return dims.reduce((product, size) => product * size, elementBytes);
 }

@@ -1,11 +1,15 @@
 /**
- * Weights in the GPU's memory, by the names of the checkpoint, as float32. Several lanes may use one tensor: it goes with
- * the last of them.
+ * Weights in the GPU's memory, by the names of the checkpoint: matrices in the device's float type, vectors in float32,
+ * quantised ones as they are stored. Several lanes may use one tensor: it goes with the last of them.
  */
+import { Float16ExceededError } from '../../errors.js';
 import type { TensorLocation } from '../../formats/checkpoint/tensor-location.js';
 import { TensorReader } from '../../formats/checkpoint/tensor-reader.js';
+import { encodeBF16AsF16, encodeF16, isFiniteF16 } from '../../formats/safetensors/half.js';
+import type { FloatType } from '../../graph/graph-options.js';
+import { inputType } from '../../graph/weights.js';
 import type { Feeds } from '../ort.js';
-import type { GpuDevice } from './gpu-device.js';
+import type { GpuDevice, HostValues } from './gpu-device.js';
 import type { GpuTensor } from './gpu-tensor.js';
 
 export class GpuWeight {
@@ -52,8 +56,7 @@ export class GpuWeights {
     const reader = new TensorReader(folder);
     try {
       for (const [name, location] of tensors) {
-        const values = new Float32Array(location.shape.reduce((product, size) => product * size, 1));
-        await reader.readFloat32(location, values);
+        const values = await readAsFed(reader, name, location, device.floatType);
         weights.set(name, new GpuWeight(await device.upload(values, location.shape)));
       }
       for (const [name, { values, dims }] of tables) {
@@ -76,10 +79,12 @@ export class GpuWeights {
     return this.#weights.get(name);
   }
 
-  /** The same weights but for `others`, which take their places or join them. Both are released. */
-  shareWith(others: ReadonlyMap<string, GpuWeight>): GpuWeights {
+  /** The same weights but for `others`, which take their places or join them, and `without`. Both are released. */
+  shareWith(others: ReadonlyMap<string, GpuWeight>, without: ReadonlySet<string> = new Set()): GpuWeights {
     const weights = new Map(others);
-    for (const [name, weight] of this.#weights) if (!weights.has(name)) weights.set(name, weight.share());
+    for (const [name, weight] of this.#weights) {
+      if (!weights.has(name) && !without.has(name)) weights.set(name, weight.share());
+    }
     return new GpuWeights(weights);
   }
 
@@ -90,4 +95,43 @@ export class GpuWeights {
   release(): void {
     for (const weight of this.#weights.values()) weight.drop();
   }
+}
+
+/** A tensor of the checkpoint as a graph is fed it. Fails where float16 is too small for it. */
+export async function readAsFed(
+  reader: TensorReader,
+  name: string,
+  location: TensorLocation,
+  floatType: FloatType,
+): Promise<HostValues> {
+  const elements = location.shape.reduce((product, size) => product * size, 1);
+  switch (inputType(name, location, floatType)) {
+    case 'uint8': {
+      const bytes = new Uint8Array(elements);
+      await reader.readBytes(location, bytes);
+      return bytes;
+    }
+    case 'float32': {
+      const values = new Float32Array(elements);
+      await reader.readFloat32(location, values);
+      return values;
+    }
+    case 'float16': {
+      const patterns = await readFloat16(reader, location, elements);
+      if (!isFiniteF16(patterns)) throw new Float16ExceededError(name);
+      return patterns;
+    }
+  }
+}
+
+/** Rounded to the nearest, ties to even. */
+async function readFloat16(reader: TensorReader, location: TensorLocation, elements: number): Promise<Uint16Array> {
+  if (location.dtype === 'F32') {
+    const values = new Float32Array(elements);
+    await reader.readFloat32(location, values);
+    return encodeF16(values);
+  }
+  const patterns = new Uint16Array(elements);
+  await reader.readBytes(location, new Uint8Array(patterns.buffer));
+  return location.dtype === 'F16' ? patterns : encodeBF16AsF16(patterns);
 }

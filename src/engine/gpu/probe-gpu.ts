@@ -2,8 +2,11 @@
 import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
-/** `software`: whether a driver computes on the CPU in its stead; null where the system doesn't tell. */
-export type GpuProbe = { usable: true; software: boolean | null } | { usable: false; reason: string };
+/**
+ * `software`: whether a driver computes on the CPU in its stead; null where the system doesn't tell. `float16`: whether
+ * shaders compute with it (WebGPU's `shader-f16`).
+ */
+export type GpuProbe = { usable: true; software: boolean | null; float16: boolean } | { usable: false; reason: string };
 
 /** Beside this file in the built service. */
 const PROBE_FILE = fileURLToPath(new URL('./probe-process.js', import.meta.url));

@@ -13,6 +13,7 @@ export const QUANTIZED_FILE = 'espalier-quantized.safetensors';
 
 export const packedName = (module: string): string => `${module}.weight.packed`;
 export const scalesName = (module: string): string => `${module}.weight.scales`;
+export const isScalesName = (tensor: string): boolean => tensor.endsWith('.weight.scales');
 export const zeroPointsName = (module: string): string => `${module}.weight.zero_points`;
 
 /** Key of the file's metadata. */
@@ -36,6 +37,9 @@ export function quantizedTensors(config: ModelConfig, quantization: Quantization
   });
   return [...scales, ...packed, ...zeroPoints.filter(({ shape }) => shape[1] !== 0)];
 }
+
+export const isQuantizedIn = (tensors: ReadonlyMap<string, TensorLocation>, module: string): boolean =>
+  tensors.has(packedName(module));
 
 /** How the weight of a linear is quantised among `tensors`; null where it isn't. */
 export function storedScheme(tensors: ReadonlyMap<string, TensorLocation>, module: string): Scheme | null {

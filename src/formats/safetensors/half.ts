@@ -30,24 +30,45 @@ export function decodeBF16(patterns: Uint16Array, into: Float32Array): void {
   for (let i = 0; i < patterns.length; i++) bits[i] = (patterns[i] as number) << 16;
 }
 
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
 /** Rounds to the nearest, ties to even; what is too large becomes infinite. */
 export function encodeF16(values: Float32Array): Uint16Array {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const patterns = new Uint16Array(values.length);
-  for (let i = 0; i < values.length; i++) patterns[i] = halfPattern(values[i] as number);
+  // Both are as long.
+  for (let i = 0; i < bits.length; i++) patterns[i] = halfPattern(bits[i] as number, values[i] as number);
   return patterns;
 }
 
-function halfPattern(value: number): number {
-  scratch[0] = value;
-  const bits = scratchBits[0] as number;
+let halvesOfBF16: Uint16Array | undefined;
+
+/** The same of BF16 patterns, which are few enough for a table: 128 KiB, made on first use. */
+export function encodeBF16AsF16(patterns: Uint16Array): Uint16Array {
+  if (halvesOfBF16 === undefined) {
+    const all = new Float32Array(65536);
+    decodeBF16(
+      Uint16Array.from(all, (_, i) => i),
+      all,
+    );
+    halvesOfBF16 = encodeF16(all);
+  }
+  const table = halvesOfBF16;
+  // Inside: the table has every 16-bit pattern.
+  return patterns.map((pattern) => table[pattern] as number);
+}
+
+/** Whether none of the F16 patterns is infinite or not a number. */
+export function isFiniteF16(patterns: Uint16Array): boolean {
+  for (const pattern of patterns) if ((pattern & 0x7c00) === 0x7c00) return false;
+  return true;
+}
+
+/** bits: those of value, a float32. */
+function halfPattern(bits: number, value: number): number {
   const sign = (bits >>> 16) & 0x8000;
   const magnitude = bits & 0x7fffffff;
   if (magnitude > 0x7f800000) return sign | 0x7e00;
   // Subnormal or zero: the value in steps of 2^-24, rounded as JavaScript doesn't: ties to even.
-  if (magnitude < 0x38800000) return sign | roundToEven(Math.abs(scratch[0]) * 2 ** 24);
+  if (magnitude < 0x38800000) return sign | roundToEven(Math.abs(value) * 2 ** 24);
   // The exponent is rebiased; a carry out of the rounded fraction moves into it, and past the top gives infinity.
   const rounded = (magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13;
   return sign | Math.min(rounded, 0x7c00);

@@ -29,7 +29,7 @@ if (DEVICES.length === 1) {
 
 /** Without the probe, which is a process of the built service: the driver is known to be there. */
 export function testDevice(device: TestDevice): EngineDevice {
-  return new EngineDevice(device, () => Promise.resolve({ usable: true, software: true }));
+  return new EngineDevice(device, () => Promise.resolve({ usable: true, software: true, float16: false }));
 }
 
 export async function loadOn(

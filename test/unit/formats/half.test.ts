@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeBF16, decodeF16, encodeF16 } from '../../../src/formats/safetensors/half.js';
+import { decodeBF16, decodeF16, encodeBF16AsF16, encodeF16, isFiniteF16 } from '../../../src/formats/safetensors/half.js';
 
 const ALL_PATTERNS = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
@@ -58,5 +58,18 @@ it('a BF16 is the upper half of a float32', () => {
   for (const pattern of [0, 1, 0x3f80, 0x3eaa, 0x4049, 0x7f80, 0xff80, 0xbf80, 0x8000, 0x7f7f]) {
     bits.setUint32(0, pattern * 65536);
     expect(values[pattern]).toBe(bits.getFloat32(0));
+  }
+});
+
+it('a BF16 becomes the F16 that its value rounds to', () => {
+  const values = new Float32Array(65536);
+  decodeBF16(ALL_PATTERNS, values);
+  expect(encodeBF16AsF16(ALL_PATTERNS)).toEqual(encodeF16(values));
+});
+
+it('the F16 that are finite are those whose values are', () => {
+  const values = fromF16(ALL_PATTERNS);
+  for (const pattern of ALL_PATTERNS) {
+    expect(isFiniteF16(Uint16Array.of(0, pattern, 0))).toBe(Number.isFinite(values[pattern]));
   }
 });

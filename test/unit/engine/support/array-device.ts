@@ -3,6 +3,7 @@ import type { PoolDevice } from '../../../../src/engine/gpu/gpu-pool.js';
 import { GpuTensor } from '../../../../src/engine/gpu/gpu-tensor.js';
 
 export class ArrayDevice implements PoolDevice {
+  readonly elementBytes = Float32Array.BYTES_PER_ELEMENT;
   /** Alive. */
   tensors = 0;
 
