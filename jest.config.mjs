@@ -13,6 +13,7 @@ const shared = {
 export default {
   // Tests of a service wait for it more than they compute, and each service takes half a gigabyte.
   maxWorkers: Math.min(availableParallelism(), 4),
+  testSequencer: '<rootDir>/scripts/longest-first.mjs',
   projects: [
     { ...shared, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     {
