@@ -8,15 +8,21 @@
  * that what else goes on in the machine meets all alike. A ratio is that of the median steps; in brackets, what a tenth and
  * nine tenths of the rounds lie under. Bar: merged takes 1.02× of the base's time at the most, with one row and sixteen.
  *
- * Flags: --shape=111m|135m|wide|tiny, --steps=48, --prompt=32, --rank=8, --threads=0.
+ * With --device=webgpu all of it is measured on a GPU, and beside it which share of the GPU's memory bandwidth merging uses.
+ *
+ * Flags: --device=cpu|webgpu, --dtype=auto|float32|float16 (of a GPU), --shape=111m|135m|wide|tiny, --steps=48, --prompt=32,
+ * --rank=8, --threads=0.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { GPU_DTYPE_CHOICES } from '../src/engine/device-choice.js';
 import { Lane, type LaneModel } from '../src/engine/lane.js';
-import { LoadedModel } from '../src/engine/loaded-model.js';
+import { loadModel } from '../src/engine/load-model.js';
+import { EngineMemory } from '../src/engine/loaded-model.js';
 import type { AdapterUse, EngineLimits, RowOutput } from '../src/engine/protocol.js';
 import { greedyRequest, randomPrompt } from './support/greedy-request.js';
-import { collectGarbage, flag, median, printTable, quantile } from './support/measure.js';
+import { choice, collectGarbage, flag, median, printTable, quantile } from './support/measure.js';
+import { describeBandwidth, mergeBandwidth } from './support/merge-bandwidth.js';
 import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
@@ -36,17 +42,21 @@ const LIMITS: EngineLimits = {
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,
   threads: flag('threads', 0),
+  device: choice('device', ['cpu', 'webgpu'], 'cpu'),
+  gpuDtype: choice('dtype', GPU_DTYPE_CHOICES, 'auto'),
 };
 
 const folder = await temporaryFolder();
 const source = await writeRandomModel(join(folder, 'model'), SHAPE);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), source.config, RANK);
 const [path = []] = paths;
-const model = await LoadedModel.load(source, LIMITS);
+const memory = new EngineMemory(LIMITS);
+const model = await loadModel(source, LIMITS, memory);
+const device = await memory.device.choose();
 const never = new AbortController().signal;
 
 process.stdout.write(
-  `${describeShape(SHAPE)}\nfloat32 base and adapters, rank ${RANK} on every linear but lm_head, ${PROMPT} prompt ` +
+  `${describeShape(SHAPE)}\non ${device.kind}, ${model.weightTypes.dtype} base and adapters, rank ${RANK} on every linear but lm_head, ${PROMPT} prompt ` +
     `tokens, ${STEPS} rounds of steps\n\n`,
 );
 const before = memoryMiB();
@@ -56,6 +66,8 @@ const alone = (performance.now() - startMs) / 1000;
 const after = memoryMiB();
 const meanwhile = await mergeBeside(await decoding(model, [path], 4_000));
 const portless = await model.merge([], never);
+const ofPath = path.reduce((sum, { rank }) => sum + rank, 0);
+const bandwidth = device.kind === 'webgpu' ? await mergeBandwidth(device.gpu, source.config, ofPath) : null;
 const one = await compare(1);
 const many = await compare(ROWS);
 printTable([
@@ -74,10 +86,12 @@ printTable([
     'memory',
     `${(merged.bytes / 2 ** 20).toFixed(0)} MiB of weights; the process grew by ${(after - before).toFixed(0)} MiB`,
   ],
+  ...(bandwidth === null ? [] : [['merging, of memory bandwidth', describeBandwidth(bandwidth)] as const]),
   [`bar: ≤ ${BAR}× of the base as it is served`, isMet(one) && isMet(many) ? 'met' : 'MISSED'],
 ]);
 for (const lane of [merged, portless]) await lane.release();
 await model.release();
+await memory.device.release();
 
 type Contestant = 'merged' | 'base' | 'portless' | 'factored';
 

@@ -85,6 +85,8 @@ export const MatMulNBits = (
 /** Elementwise, with broadcasting. */
 export const Mul = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Mul', [a, b]);
 
+export const Neg = (g: GraphBuilder, x: Value): Value => g.node('Neg', [x]);
+
 export const Range = (g: GraphBuilder, start: Value, limit: Value, step: Value): Value =>
   g.node('Range', [start, limit, step]);
 
