@@ -8,8 +8,8 @@ import { clockMs } from './measure.js';
 export interface DecodingOptions {
   source: ModelSource;
   limits: EngineLimits;
-  /** Tokens of each row's prompt. */
-  prompt: number;
+  /** Tokens of each row's prompt, or of the row at a place. */
+  prompt: number | ((row: number) => number);
   vocab: number;
   /** Steps that each row has to go. */
   steps: number;
@@ -28,7 +28,8 @@ export async function decodingLane(
   }
   const lane = new Lane(model, limits, { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 });
   for (const [i, adapters] of rows.entries()) {
-    lane.submit(greedyRequest(source, adapters, randomPrompt(prompt, vocab, i), steps + 1));
+    const length = typeof prompt === 'number' ? prompt : prompt(i);
+    lane.submit(greedyRequest(source, adapters, randomPrompt(length, vocab, i), steps + 1));
   }
   const begun = new Set<string>();
   while (begun.size < rows.length) {

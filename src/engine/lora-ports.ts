@@ -26,6 +26,8 @@ const DECODING_LIFETIME = 32;
 const MAX_REST = 64;
 /** Of slots for prompts: no capacity. */
 const PROMPTS = -1;
+/** Of slots for rows of two capacities that decode in one run. */
+const TOGETHER = -2;
 
 interface SlotSet {
   slots: Slots;
@@ -91,23 +93,20 @@ export class LoraPorts implements RankSource {
 
   feed({ parts, alone }: RankRun): RankFeeds {
     this.#runs++;
-    // There is one at least.
-    const [part] = parts as [RankPart];
-    const { rows } = part;
-    const digests = new Set(parts.flatMap((each) => each.rows.flatMap(({ adapters }) => adapters.map(digestOf))));
-    // Slots are for rows of one length.
-    const set = parts.length > 1 || alone || digests.size === 0 ? undefined : this.#setOf(part);
+    const whole = oneLength(parts);
+    const digests = new Set(parts.flatMap(({ rows }) => rows.flatMap(({ adapters }) => adapters.map(digestOf))));
+    const set = whole === null || alone || digests.size === 0 ? undefined : this.#setOf(whole);
     const plan = set?.plan ?? EVERYTHING_SHARED;
     const shared = new Set([...digests].filter((digest) => !plan.has(digest)));
-    const allTokens = parts.reduce((sum, each) => sum + each.rows.length * each.tokens, 0);
+    const tokens = parts.reduce((sum, part) => sum + part.rows.length * part.tokens, 0);
     return {
-      shared: this.#bank.feed(shared, allTokens, alone, digests),
+      shared: this.#bank.feed(shared, tokens, alone, digests),
       slotted: plan,
       slots:
-        set === undefined || plan.size === 0
-          ? this.#emptySlots(parts.length === 1 ? rows.length : 1)
+        set === undefined || whole === null || plan.size === 0
+          ? this.#emptySlots(whole?.rows.length ?? 1)
           : set.slots.feed(
-              rows.map(({ adapters }) => adapters.filter(({ digest }) => plan.has(digest))),
+              whole.rows.map(({ adapters }) => adapters.filter(({ digest }) => plan.has(digest))),
               this.#bank,
             ),
     };
@@ -115,6 +114,7 @@ export class LoraPorts implements RankSource {
 
   /** Whether one run for both costs less than a run for each. The second is taken to have everything shared. */
   joins(first: RankPart, second: RankPart): boolean {
+    if (oneLength([first, second]) !== null) return true;
     const { plan } = this.#setOf(first);
     return joinsRuns(PORT_COSTS, this.#batchOf(first), plan, this.#batchOf(second), this.#weights);
   }
@@ -169,6 +169,14 @@ export class LoraPorts implements RankSource {
     this.#empty.set(rows, tensors);
     return tensors;
   }
+}
+
+/** All parts as one where their rows are of one length, so that they can have slots; else null. */
+function oneLength(parts: readonly RankPart[]): RankPart | null {
+  const [first] = parts;
+  if (first === undefined || parts.length === 1) return first ?? null;
+  if (parts.some(({ tokens }) => tokens !== 1)) return null;
+  return { rows: parts.flatMap(({ rows }) => rows), tokens: 1, capacity: TOGETHER };
 }
 
 function digestOf({ digest }: AdapterUse): string {

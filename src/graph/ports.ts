@@ -37,7 +37,7 @@
  * both: prompts beside rows that decode, or rows of two capacities. `is_beside` (bool, [1]) says whether it is there; its
  * ids, positions, bias and past are inputs named `beside.…`, without a row where it isn't, and `beside.new_k` and
  * `beside.new_v` come out. The N tokens are those of the first part and then those of the second. Slots divide all
- * tokens evenly, so a run of two parts has one slot, of rank 0.
+ * tokens evenly: where the parts differ in T, there is one, of rank 0.
  *
  * Positions that must not be seen carry MASKED in `attention_bias`: finite, so that a
  * padded row has no NaN.
