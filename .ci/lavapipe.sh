@@ -9,15 +9,15 @@ start_lavapipe() {
   [ "$release" = bookworm ] && release=bookworm-backports
   [ "$(id -u)" = 0 ] || sudo=sudo
   LAVAPIPE_FOLDER=$(mktemp -d)
-  mkdir -p "$LAVAPIPE_FOLDER/lists/partial" "$LAVAPIPE_FOLDER/runtime"
+  mkdir -p "$LAVAPIPE_FOLDER/lists/partial" "$LAVAPIPE_FOLDER/runtime" || return 1
   echo "deb http://deb.debian.org/debian $release main" >"$LAVAPIPE_FOLDER/sources.list"
   local apt=(-o "Dir::Etc::sourcelist=$LAVAPIPE_FOLDER/sources.list" -o Dir::Etc::sourceparts=/dev/null
     -o "Dir::State::lists=$LAVAPIPE_FOLDER/lists" -o APT::Sandbox::User=root)
   (
-    cd "$LAVAPIPE_FOLDER"
-    apt-get "${apt[@]}" -q update
-    apt-get "${apt[@]}" -q download mesa-vulkan-drivers libdrm2 libdrm-amdgpu1
-    for package in *.deb; do dpkg-deb -x "$package" files; done
+    cd "$LAVAPIPE_FOLDER" &&
+      apt-get "${apt[@]}" -q update &&
+      apt-get "${apt[@]}" -q download mesa-vulkan-drivers libdrm2 libdrm-amdgpu1 || exit 1
+    for package in *.deb; do dpkg-deb -x "$package" files || exit 1; done
   ) || return 1
   local libraries=$LAVAPIPE_FOLDER/files/usr/lib/$(uname -m)-linux-gnu
   if LD_LIBRARY_PATH=$libraries ldd "$libraries/libvulkan_lvp.so" | grep -q 'not found' || ! ldconfig -p | grep -q 'libvulkan\.so\.1'; then

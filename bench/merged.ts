@@ -42,7 +42,7 @@ const LIMITS: EngineLimits = {
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,
   threads: flag('threads', 0),
-  device: choice('device', ['cpu', 'webgpu'], 'cpu'),
+  device: choice('device', ['cpu', 'webgpu'] as const, 'cpu'),
   gpuDtype: choice('dtype', GPU_DTYPE_CHOICES, 'auto'),
 };
 

@@ -1,6 +1,6 @@
 /**
- * The float types in which a GPU is tried: float32 with ESPALIER_TEST_WEBGPU=1 or all, float16 with ESPALIER_TEST_WEBGPU=
- * float16, for drivers whose shaders have it (.ci/lavapipe.sh).
+ * The float types in which a GPU is tried: float32 with ESPALIER_TEST_WEBGPU=1, float16 with ESPALIER_TEST_WEBGPU=float16,
+ * for drivers whose shaders have it (.ci/lavapipe.sh).
  */
 import { EngineDevice } from '../../../src/engine/engine-device.js';
 import { GpuModel } from '../../../src/engine/gpu/gpu-model.js';
@@ -12,7 +12,7 @@ import type { FloatType } from '../../../src/graph/graph-options.js';
 const WEBGPU = process.env.ESPALIER_TEST_WEBGPU;
 
 export const GPU_FLOAT_TYPES: readonly FloatType[] =
-  WEBGPU === 'float16' ? ['float16'] : WEBGPU === '1' || WEBGPU === 'all' ? ['float32'] : [];
+  WEBGPU === 'float16' ? ['float16'] : WEBGPU === '1' ? ['float32'] : [];
 
 export interface OnGpu {
   model: GpuModel;
