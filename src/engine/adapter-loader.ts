@@ -26,27 +26,50 @@ export const IN_THIS_THREAD: AdapterLoader = {
 /** Beside this file in the built service. */
 const WORKER = new URL('./adapter-loader.worker.js', import.meta.url).href;
 
+/** Adapters that are read at once for waiting rows, and that a thread has at hand: while a step runs, it is given none. */
+export const MAX_READ_AHEAD = 4;
+
 /** A second thread only where it doesn't take a core from the run. */
 const THREADS = Math.max(1, Math.min(2, availableParallelism() - 2));
 
 export class AdapterLoaderThreads implements AdapterLoader {
   readonly #pool: Piscina<LoadTask, LoadAnswer>;
+  /** Second tries, one after the other. */
+  #retries: Promise<unknown> = Promise.resolve();
+  #closed = false;
 
-  /** A thread that dies takes the load that it had along, and another is started. */
+  /** A thread that dies takes the loads that it had along, which are tried once more, and another is started. */
   constructor(worker = WORKER) {
-    this.#pool = new Piscina({ filename: worker, minThreads: THREADS, maxThreads: THREADS });
+    this.#pool = new Piscina({
+      filename: worker,
+      minThreads: THREADS,
+      maxThreads: THREADS,
+      concurrentTasksPerWorker: MAX_READ_AHEAD,
+    });
     // A thread that died at work has failed its load; the event itself has no further news.
     this.#pool.on('error', () => undefined);
   }
 
   async load({ digest, configFile, weightsFile }: AdapterUse, config: ModelConfig): Promise<FoldedAdapter> {
-    const answer = await this.#pool.run({ adapter: { digest, configFile, weightsFile }, config });
+    const task = { adapter: { digest, configFile, weightsFile }, config };
+    const answer = await this.#pool.run(task).catch((error: unknown) => {
+      if (this.#closed) throw error;
+      return this.#tryAgain(task);
+    });
     if ('error' in answer) throw EspalierError.from(answer.error, answer.reason);
     return unpack(digest, answer.packed, config);
   }
 
   async close(): Promise<void> {
+    this.#closed = true;
     await this.#pool.destroy();
+  }
+
+  /** Apart from the others that died with it, of which one may be the cause. */
+  #tryAgain(task: LoadTask): Promise<LoadAnswer> {
+    const answer = this.#retries.then(() => this.#pool.run(task));
+    this.#retries = answer.catch(() => undefined);
+    return answer;
   }
 }
 

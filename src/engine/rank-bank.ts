@@ -10,7 +10,7 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type LinearModule, linearModules, type Projection, PROJECTIONS } from '../formats/checkpoint/modules.js';
 import type { ErrorShape } from '../errors.js';
 import { type AdapterCounts, noCounts } from './adapter-counts.js';
-import { loadFailure } from './adapter-loader.js';
+import { loadFailure, MAX_READ_AHEAD } from './adapter-loader.js';
 import type { FoldedAdapter } from './folded-adapter.js';
 import type { HostCache } from './host-cache.js';
 import type { AdapterUse } from './protocol.js';
@@ -34,8 +34,6 @@ const LEAST_ROWS = 32;
 const MAX_WASTE = 0.25;
 /** Reasons of failed loads that are kept. */
 const MAX_FAILURES = 1000;
-/** Adapters that are read at once for waiting rows: enough that those who read them have something to do. */
-const MAX_READ_AHEAD = 4;
 
 const FINDS = ['bankHits', 'hostHits', 'misses'] as const;
 interface Finds extends Pick<AdapterCounts, (typeof FINDS)[number]> {

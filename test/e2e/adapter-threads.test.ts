@@ -1,4 +1,5 @@
 /** Adapters read in threads of their own, as the engine process has them: built, with real threads. */
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -57,7 +58,37 @@ test('what is wrong with an adapter is known to both, and what callers are told 
   }
 });
 
-test('a thread that dies fails the load that it had, and the next one is read by another', async () => {
+test('what was asked for is read while this thread is busy', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-threads-'));
+  const worker = join(folder, 'worker.mjs');
+  await writeFile(
+    worker,
+    `import load from ${JSON.stringify(WORKER)};
+     import { writeFileSync } from 'node:fs';
+     export default async (task) => {
+       const read = await load(task);
+       writeFileSync(${JSON.stringify(folder)} + '/' + task.adapter.digest + '.done', '');
+       return read;
+     };`,
+  );
+  const busy = new AdapterLoaderThreads(pathToFileURL(worker).href);
+  try {
+    const { config } = golden.checkpoint;
+    const [use] = uses as [AdapterUse];
+    await busy.load({ ...use, digest: 'first' }, config);
+    const loads = ['a', 'b', 'c', 'd'].map((digest) => busy.load({ ...use, digest }, config));
+    const read = (): number => readdirSync(folder).filter((name) => name.endsWith('.done')).length;
+    const isIdle = new Int32Array(new SharedArrayBuffer(4));
+    for (let waits = 0; read() < 5 && waits < 200; waits++) Atomics.wait(isIdle, 0, 0, 50);
+    expect(read()).toBe(5);
+    expect(await Promise.all(loads)).toHaveLength(4);
+  } finally {
+    await busy.close();
+    await rm(folder, { recursive: true });
+  }
+}, 30_000);
+
+test('a thread that dies fails the load that killed it, and what it had beside is read by another', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'espalier-threads-'));
   const worker = join(folder, 'worker.mjs');
   await writeFile(
@@ -85,4 +116,4 @@ test('a thread that dies fails the load that it had, and the next one is read by
     await mortal.close();
     await rm(folder, { recursive: true });
   }
-});
+}, 30_000);
