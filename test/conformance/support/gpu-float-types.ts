@@ -21,9 +21,17 @@ export interface OnGpu {
 }
 
 /** Without the probe, which is a process of the built service: the driver is known to be there. */
-export async function loadOnGpu(source: ModelSource, limits: EngineLimits, floatType: FloatType): Promise<OnGpu> {
-  const probe = () => Promise.resolve({ usable: true, software: true, float16: true } as const);
-  const memory = new EngineMemory(limits, undefined, new EngineDevice('webgpu', probe, floatType));
+export async function loadOnGpu(
+  source: ModelSource,
+  limits: EngineLimits,
+  floatType: FloatType,
+  device = new EngineDevice(
+    'webgpu',
+    () => Promise.resolve({ usable: true, software: true, float16: true }),
+    floatType,
+  ),
+): Promise<OnGpu> {
+  const memory = new EngineMemory(limits, undefined, device);
   const model = await loadModel(source, limits, memory);
   if (!(model instanceof GpuModel)) throw new Error('the model is not on a GPU');
   return {
