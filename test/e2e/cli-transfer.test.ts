@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Cli } from './support/cli.js';
 import { FakeHub } from './support/fake-hub.js';
+import { until } from './support/processes.js';
 import { BASE, startWithSmallTree, type SmallTree } from './support/small-tree.js';
 
 const WEIGHTS = 'adapter_model.safetensors';
@@ -70,8 +71,10 @@ describe('push', () => {
 
   it('stops at Ctrl-C, and leaves nothing', async () => {
     const large = join(tree.folder, (await readdir(tree.folder)).find((name) => name.startsWith('large ')) ?? '');
+    const arriving = join(tree.service.dataFolder, 'blobs', 'tmp');
+    expect(await readdir(arriving)).toEqual([]);
     const child = cli.start(['push', large, 'story/large']);
-    await sleep(1500);
+    await until(async () => (await readdir(arriving)).length > 0);
     child.kill('SIGINT');
     expect(await once(child, 'close')).toEqual([130, null]);
     expect((await cli.run(['nodes', 'show', 'story/large'])).code).toBe(5);
