@@ -1,5 +1,5 @@
-// Makes what the embedded database begins as a copy of (src/database/empty-database.ts): PostgreSQL's `initdb` takes
-// PGlite longer than all the rest of a first start. Does nothing where this version of PGlite has one already.
+// Makes what the embedded database begins as a copy of (src/database/empty-database.ts): PostgreSQL's `initdb`, by PGlite,
+// is two fifths of the work of a first start. Does nothing where this version of PGlite has one already.
 import { PGlite } from '@electric-sql/pglite';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';

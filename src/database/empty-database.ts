@@ -1,6 +1,6 @@
 /**
  * An empty database that the build has made (scripts/empty-database.mjs), for new data folders to begin as a copy of:
- * `initdb` takes PGlite longer than all the rest of a first start. Kept beside the packages, named by PGlite's version.
+ * `initdb`, by PGlite, is two fifths of the work of a first start. Kept beside the packages, named by PGlite's version.
  *
  * All copies bear one system identifier, which tells servers apart that replicate each other; the embedded one never does.
  */
