@@ -345,8 +345,8 @@ export class Engine {
     this.#ended?.();
   }
 
-  #rest(): void {
-    for (const { model } of this.#served.values()) model.rest();
+  async #rest(): Promise<void> {
+    for (const { model } of this.#served.values()) await model.rest();
   }
 
   /** Until an adapter has been read, a command comes, or a little time has passed. */

@@ -58,7 +58,7 @@ export interface ServedModel extends LaneModel {
    */
   merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<MergedModel>;
   /** Gives back memory that nothing needed since the last call. No run may be under way. */
-  rest(): void;
+  rest(): void | Promise<void>;
   /** Frees everything, but for merged models. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }

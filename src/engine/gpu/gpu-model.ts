@@ -108,8 +108,10 @@ export class GpuModel implements ServedModel {
     return GpuMergedModel.merge(this.#base, path, signal);
   }
 
-  rest(): void {
+  async rest(): Promise<void> {
     this.bank.rest();
+    // What the bank has said is carried out, though no run may come for long.
+    await this.bank.ready(new Set());
   }
 
   async release(): Promise<void> {
