@@ -10,7 +10,9 @@ import { linearModules } from '../../src/formats/checkpoint/modules.js';
 import { readAdapter } from '../../src/formats/peft/read-adapter.js';
 import { decodeF16, encodeF16 } from '../../src/formats/safetensors/half.js';
 import { writeSafetensors } from '../../src/formats/safetensors/write-safetensors.js';
+import { float32 } from '../../src/engine/ort.js';
 import { BLOCK_POSITIONS } from '../../src/graph/pool-ports.js';
+import { encodeFloat16Graph, RESULT, ROWS, TENSOR } from '../../src/graph/tensor-graphs.js';
 import { DrivenRow, LIMITS } from './support/driven-row.js';
 import { GoldenCase } from './support/golden.js';
 import { GPU_FLOAT_TYPES, loadOnGpu, type OnGpu } from './support/gpu-float-types.js';
@@ -127,6 +129,33 @@ for (const floatType of GPU_FLOAT_TYPES.filter((type) => type === 'float16')) {
       expect(model.kv.usedBytes).toBe(2 * 2 * layers * kvHeads * BLOCK_POSITIONS * headDim);
       model.kv.close('row');
     });
+  });
+
+  test('a product of 4096 numbers is within a hundredth of what such a product typically is', async () => {
+    const device = await GpuDevice.open('float16');
+    const session = await device.load(encodeFloat16Graph());
+    const [rows, columns, width] = [3, 64, 4096];
+    const numbers = (count: number) => Float32Array.from({ length: count }, (_, i) => Math.sin(1 + i * i * 0.37));
+    const [tensor, fed] = [numbers(columns * width), numbers(rows * width)].map((values) => {
+      const rounded = new Float32Array(values.length);
+      decodeF16(encodeF16(values), rounded);
+      return rounded;
+    }) as [Float32Array<ArrayBuffer>, Float32Array<ArrayBuffer>];
+    const { [RESULT]: result } = await session.run({
+      [TENSOR]: float32(tensor, [columns, width]),
+      [ROWS]: float32(fed, [rows, width]),
+    });
+    let [error, size] = [0, 0];
+    for (const [i, value] of result!.data.entries()) {
+      const [row, column] = [Math.floor(i / columns), i % columns];
+      let exact = 0;
+      for (let k = 0; k < width; k++) exact += fed[row * width + k]! * tensor[column * width + k]!;
+      error += (value - exact) ** 2;
+      size += exact ** 2;
+    }
+    expect(Math.sqrt(error / size)).toBeLessThanOrEqual(0.01);
+    await session.release();
+    await device.release();
   });
 
   test('a merge sums in float32 and rounds once, in blocks or at once', async () => {

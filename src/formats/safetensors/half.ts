@@ -51,9 +51,10 @@ export function encodeBF16AsF16(patterns: Uint16Array): Uint16Array {
     );
     halvesOfBF16 = encodeF16(all);
   }
-  const table = halvesOfBF16;
+  const halves = new Uint16Array(patterns.length);
   // Inside: the table has every 16-bit pattern.
-  return patterns.map((pattern) => table[pattern] as number);
+  for (let i = 0; i < halves.length; i++) halves[i] = halvesOfBF16[patterns[i] as number] as number;
+  return halves;
 }
 
 /** Whether none of the F16 patterns is infinite or not a number. */

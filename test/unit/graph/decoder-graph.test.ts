@@ -6,7 +6,8 @@ import type { TensorLocation } from '../../../src/formats/checkpoint/tensor-loca
 import { DataType, decodeModel, encodeModel } from '../../../src/formats/onnx/model.js';
 import type { GraphProto } from '../../../src/formats/onnx/onnx_pb.js';
 import { buildDecoderGraph } from '../../../src/graph/decoder-graph.js';
-import { loraA, loraB, loraMask, pastK, pastV } from '../../../src/graph/ports.js';
+import { poolK, poolV, ROTARY_COS, ROTARY_SIN, writtenK } from '../../../src/graph/pool-ports.js';
+import { loraA, loraB, LOGITS, loraMask, pastK, pastV } from '../../../src/graph/ports.js';
 
 const CONFIG: ModelConfig = {
   modelType: 'llama',
@@ -145,3 +146,29 @@ test.each(['gpt2', '', 'constructor', '__proto__'])(
     expect(() => build(config)).toThrow('llama, mistral, qwen2, qwen3');
   },
 );
+
+test('in float16 matrices, rank rows and the pool are narrow, and vectors, masks, tables and logits are not', () => {
+  const config = { ...CONFIG, modelType: 'qwen2' as const, bias: { qkv: true, o: false, mlp: false } };
+  const tensors = tensorsOf(config, 'BF16');
+  const graph = decodeModel(
+    encodeModel(
+      buildDecoderGraph(config, tensors, { weights: 'inputs', cache: 'pool', lora: 'shared', floatType: 'float16' }),
+    ),
+  ).graph!;
+  const types = new Map(
+    [...graph.input, ...graph.output].map(({ name, type }) => [
+      name,
+      type?.value.case === 'tensorType' ? type.value.value.elemType : undefined,
+    ]),
+  );
+  for (const [name, { shape }] of tensors) {
+    expect(`${name} ${types.get(name)}`).toBe(`${name} ${shape.length === 2 ? DataType.float16 : DataType.float32}`);
+  }
+  const modules = linearModules(config).map(({ name }) => name);
+  for (const name of [...modules.map(loraA), ...modules.map(loraB), poolK(0), poolV(1), writtenK(1)]) {
+    expect(`${name} ${types.get(name)}`).toBe(`${name} ${DataType.float16}`);
+  }
+  for (const name of [...PROJECTIONS.map(loraMask), ROTARY_COS, ROTARY_SIN, LOGITS]) {
+    expect(`${name} ${types.get(name)}`).toBe(`${name} ${DataType.float32}`);
+  }
+});
