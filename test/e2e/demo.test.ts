@@ -92,12 +92,3 @@ describe('held-out text', () => {
     paths.forEach((path, i) => expect(means[i]!).toBeCloseTo(evaluated('verne', path), 4));
   }, 180_000);
 });
-
-it('serves the whole demo tree, and does not import it twice', async () => {
-  const nodes = async () => (await service.call<{ data: object[] }>('/api/v1/nodes?limit=100')).body.data;
-  const before = await nodes();
-  expect(before.length).toBeGreaterThan(7);
-  await service.stop();
-  await service.launch();
-  expect(await nodes()).toEqual(before);
-}, 180_000);

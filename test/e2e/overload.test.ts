@@ -1,9 +1,10 @@
 /** A service that is full: one place in the batch, none to wait in. */
-import { TestService } from './support/service.js';
+import type { TestService } from './support/service.js';
+import { startWithSmallTree } from './support/small-tree.js';
 
 let service: TestService;
 beforeAll(async () => {
-  service = await TestService.start({ demo: true, env: { ESPALIER_MAX_ROWS: '1', ESPALIER_MAX_WAITING: '0' } });
+  ({ service } = await startWithSmallTree({ ESPALIER_MAX_ROWS: '1', ESPALIER_MAX_WAITING: '0' }));
 }, 180_000);
 afterAll(() => service.remove(), 30_000);
 
@@ -11,7 +12,7 @@ const complete = (json: object, signal?: AbortSignal): Promise<Response> =>
   fetch(`${service.url}/v1/completions`, {
     method: 'POST',
     headers: { authorization: `Bearer ${service.keys.infer}`, 'content-type': 'application/json' },
-    body: JSON.stringify({ model: 'storyteller/french', prompt: 'Le capitaine', ...json }),
+    body: JSON.stringify({ model: 'story/french', prompt: 'Le capitaine', ...json }),
     signal,
   });
 
