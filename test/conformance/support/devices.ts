@@ -1,51 +1,87 @@
 /**
  * What the conformance suite runs on: the CPU, and with ESPALIER_TEST_WEBGPU=1 a GPU, or the software that stands for one
- * (.ci/swiftshader.sh); with `all`, every architecture there.
+ * (.ci/swiftshader.sh).
  */
 import { EngineDevice } from '../../../src/engine/engine-device.js';
 import { loadModel } from '../../../src/engine/load-model.js';
 import { EngineMemory } from '../../../src/engine/loaded-model.js';
-import { type CaseName, CASES } from './golden.js';
 import type { EngineLimits, ModelSource } from '../../../src/engine/protocol.js';
 import type { ServedModel } from '../../../src/engine/served-model.js';
+import type { FloatType } from '../../../src/graph/graph-options.js';
+import { LIMITS } from './driven-row.js';
+import { type CaseName, GoldenCase } from './golden.js';
 
 export type TestDevice = 'cpu' | 'webgpu';
 
-const WEBGPU = process.env.ESPALIER_TEST_WEBGPU;
+export const DEVICES: readonly TestDevice[] = process.env.ESPALIER_TEST_WEBGPU === '1' ? ['cpu', 'webgpu'] : ['cpu'];
 
-export const DEVICES: readonly TestDevice[] = WEBGPU === '1' || WEBGPU === 'all' ? ['cpu', 'webgpu'] : ['cpu'];
-
-/** Software takes a hundred times as long as the CPU for these small models: there, one with biases and a tied lm_head. */
-export const CASES_ON: Record<TestDevice, readonly CaseName[]> = {
-  cpu: CASES,
-  webgpu: WEBGPU === 'all' ? CASES : ['qwen2'],
-};
-
-export const DEVICES_AND_CASES = DEVICES.flatMap((device) => CASES_ON[device].map((name) => ({ device, name })));
-
-if (DEVICES.length === 1) {
+/** Said where tests would have been. */
+export function skipWebgpu(): void {
   test.skip('on webgpu: set ESPALIER_TEST_WEBGPU=1 where a GPU or SwiftShader is offered', () => undefined);
 }
 
-/** Without the probe, which is a process of the built service: the driver is known to be there. */
-export function testDevice(device: TestDevice): EngineDevice {
-  return new EngineDevice(device, () => Promise.resolve({ usable: true, software: true, float16: false }));
+/**
+ * A GPU that engines and models of one test file share, and give back when the file is through: what the driver compiled
+ * for one is there for the next.
+ */
+class SharedGpu extends EngineDevice {
+  constructor(floatType: FloatType) {
+    // Without the probe, which is a process of the built service: the driver is known to be there.
+    super('webgpu', () => Promise.resolve({ usable: true, software: true, float16: true }), floatType);
+  }
+
+  override release(): Promise<void> {
+    expect(this.gpuBytes).toBe(0);
+    return Promise.resolve();
+  }
+
+  close(): Promise<void> {
+    return super.release();
+  }
 }
 
-export async function loadOn(
-  device: TestDevice,
-  source: ModelSource,
-  limits: EngineLimits,
-): Promise<{ model: ServedModel; memory: EngineMemory; close: () => Promise<void> }> {
-  const memory = new EngineMemory(limits, undefined, testDevice(device));
-  const model = await loadModel(source, limits, memory);
-  return {
-    model,
-    memory,
-    close: async () => {
-      await model.release();
-      expect(memory.device.gpuBytes).toBe(0);
-      await memory.device.release();
-    },
+let shared: { gpu: SharedGpu; floatType: FloatType } | null = null;
+
+/** One float type a file. */
+export function sharedGpu(floatType: FloatType): EngineDevice {
+  shared ??= { gpu: new SharedGpu(floatType), floatType };
+  if (shared.floatType !== floatType) throw new Error(`the GPU of this file computes in ${shared.floatType}`);
+  return shared.gpu;
+}
+
+export function testDevice(device: TestDevice): EngineDevice {
+  return device === 'cpu' ? new EngineDevice('cpu') : sharedGpu('float32');
+}
+
+/** After the last test of a file. */
+export async function closeGpu(): Promise<void> {
+  await shared?.gpu.close();
+  shared = null;
+}
+
+export interface Loaded {
+  golden: GoldenCase;
+  model: ServedModel;
+  memory: EngineMemory;
+}
+
+/** A checkpoint that is loaded for the tests of this `describe`. */
+export function loadedOn(device: TestDevice, name: CaseName): () => Loaded {
+  let loaded: Loaded | undefined;
+  beforeAll(async () => {
+    const golden = await GoldenCase.open(name);
+    const limits: EngineLimits = { ...LIMITS, prefixBudgetBytes: LIMITS.kvBudgetBytes / 2 };
+    const source: ModelSource = { digest: name, folder: golden.checkpoint.folder };
+    const memory = new EngineMemory(limits, undefined, testDevice(device));
+    loaded = { golden, memory, model: await loadModel(source, limits, memory) };
+  });
+  afterAll(async () => {
+    await loaded?.model.release();
+    await loaded?.memory.device.release();
+    await loaded?.golden.remove();
+  });
+  return () => {
+    if (loaded === undefined) throw new Error(`${name} isn't loaded`);
+    return loaded;
   };
 }

@@ -99,7 +99,7 @@ export class DrivenRow {
 }
 
 /** Waits until the adapters are in host memory. */
-async function resident({ bank }: LaneModel, adapters: readonly AdapterUse[]): Promise<void> {
+export async function resident({ bank }: LaneModel, adapters: readonly AdapterUse[]): Promise<void> {
   for (const use of adapters) {
     bank.prefetch(use);
     while (bank.state(use.digest) === 'loading') await nextTurn();

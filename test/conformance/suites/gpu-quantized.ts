@@ -2,22 +2,20 @@
  * Quantised bases on a GPU, against transformers with the weights that their numbers stand for: bare, and with a path on
  * top. A merged path isn't quantised there: it is held against the path over the weights that were quantised.
  */
-import { jest } from '@jest/globals';
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readCheckpoint } from '../../src/formats/checkpoint/read-checkpoint.js';
-import { QUANTIZED_FILE } from '../../src/formats/quantization/quantized-file.js';
-import { type Quantization, QUANTIZATIONS } from '../../src/formats/quantization/scheme.js';
-import { writeQuantized } from '../../src/formats/quantization/write-quantized.js';
-import { SafetensorsFile } from '../../src/formats/safetensors/safetensors-file.js';
-import type { FloatType } from '../../src/graph/graph-options.js';
-import { DrivenRow, LIMITS } from './support/driven-row.js';
-import { GoldenCase } from './support/golden.js';
-import { GPU_FLOAT_TYPES, loadOnGpu, type OnGpu } from './support/gpu-float-types.js';
-import { largestDifference } from './support/largest-difference.js';
-
-jest.setTimeout(300_000);
+import { readCheckpoint } from '../../../src/formats/checkpoint/read-checkpoint.js';
+import { QUANTIZED_FILE } from '../../../src/formats/quantization/quantized-file.js';
+import type { Quantization } from '../../../src/formats/quantization/scheme.js';
+import { writeQuantized } from '../../../src/formats/quantization/write-quantized.js';
+import { SafetensorsFile } from '../../../src/formats/safetensors/safetensors-file.js';
+import type { FloatType } from '../../../src/graph/graph-options.js';
+import { sharedGpu } from '../support/devices.js';
+import { DrivenRow, LIMITS } from '../support/driven-row.js';
+import { GoldenCase } from '../support/golden.js';
+import { loadOnGpu, type OnGpu } from '../support/gpu-float-types.js';
+import { largestDifference } from '../support/largest-difference.js';
 
 /** Of logits of about ±5: the operator may round activations to 8 bits, as on the CPU. */
 const TOLERANCE = 0.1;
@@ -25,30 +23,18 @@ const TOLERANCE = 0.1;
 const MERGED_TOLERANCE = 0.05;
 const never = new AbortController().signal;
 
-if (GPU_FLOAT_TYPES.length === 0) {
-  test.skip('on webgpu: set ESPALIER_TEST_WEBGPU=1 where a GPU or SwiftShader is offered', () => undefined);
-}
-
-/** SwiftShader takes a hundred times as long as the CPU: there, one with zero points, which has 8 bits in lm_head. */
-const forms: Record<FloatType, readonly Quantization[]> = {
-  float32: ['int4_asymmetric'],
-  float16: QUANTIZATIONS,
-};
-
-describe.each(
-  GPU_FLOAT_TYPES.flatMap((floatType) => forms[floatType].map((quantization) => ({ floatType, quantization }))),
-)('$floatType: $quantization', ({ floatType, quantization }) => {
+export function gpuQuantizedTests(floatType: FloatType, quantization: Quantization): void {
   let golden: GoldenCase;
   let oracle: SafetensorsFile;
   let folder: string;
   let loaded: OnGpu;
   beforeAll(async () => {
     golden = await GoldenCase.open('qwen2');
-    oracle = await SafetensorsFile.open(join(import.meta.dirname, '../fixtures/golden/qwen2/quantized.safetensors'));
+    oracle = await SafetensorsFile.open(join(import.meta.dirname, '../../fixtures/golden/qwen2/quantized.safetensors'));
     folder = await mkdtemp(join(tmpdir(), 'espalier-quantised-'));
     await cp(golden.checkpoint.folder, folder, { recursive: true });
     await writeQuantized(await readCheckpoint(folder), quantization, join(folder, QUANTIZED_FILE));
-    loaded = await loadOnGpu({ digest: quantization, folder }, LIMITS, floatType);
+    loaded = await loadOnGpu({ digest: quantization, folder }, LIMITS, floatType, sharedGpu(floatType));
   });
   afterAll(async () => {
     await loaded.close();
@@ -81,4 +67,4 @@ describe.each(
     await lane.release();
     expect(largestDifference(logits, golden.logits(expectation))).toBeLessThanOrEqual(MERGED_TOLERANCE);
   });
-});
+}
