@@ -3,6 +3,9 @@
  * paths of the test checkpoint join and leave; the bank holds a part of their adapters. Fails where memory in the last tenth
  * of the steps is more than 2% above that after warm-up, which is the first fifth; medians of five samples each.
  *
+ * On a GPU rows also leave what they computed in its KV pool, and begin with what others left, of which the oldest goes.
+ * The checkpoint is a tiny one of random numbers there, because software may stand for the GPU.
+ *
  * `npm run bench` starts it with V8's young generation at its full size, which it would grow to at some step of its own
  * choice. docs/performance.md says what else grows in the warm-up.
  */
@@ -16,6 +19,9 @@ import { EngineMemory } from '../src/engine/loaded-model.js';
 import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
 import { readAdapter } from '../src/formats/peft/read-adapter.js';
 import { median } from './support/measure.js';
+import { writeRandomAdapter } from './support/random-adapter.js';
+import { writeRandomModel } from './support/random-model.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 const { values } = parseArgs({
   options: { device: { type: 'string', default: 'cpu' }, steps: { type: 'string', default: '10000' } },
@@ -23,23 +29,25 @@ const { values } = parseArgs({
 });
 const choice = DEVICE_CHOICES.find((each) => each === values.device) ?? 'cpu';
 const steps = Number(values.steps);
-const fixture = join(process.cwd(), 'test/fixtures/golden/llama');
+const onGpu = choice === 'webgpu';
 const limits: EngineLimits = {
   maxRows: 4,
   maxWaiting: 4,
   prefillChunkTokens: 64,
   kvBudgetBytes: 16e6,
+  // Some ten blocks.
+  prefixBudgetBytes: onGpu ? 100_000 : 0,
   bankRankBudget: 18,
   hostBudgetBytes: 30_000,
   threads: 1,
 };
 const probe = () => Promise.resolve({ usable: true, software: true, float16: false } as const);
 const memory = new EngineMemory(limits, undefined, new EngineDevice(choice, probe));
-const model = await loadModel({ digest: 'soak', folder: join(fixture, 'base') }, limits, memory);
+const { base, adapters: folders } = onGpu ? await tinyModel() : fixture();
+const model = await loadModel({ digest: 'soak', folder: base }, limits, memory);
 
 const uses: AdapterUse[] = [];
-for (const name of readdirSync(join(fixture, 'adapters'))) {
-  const folder = join(fixture, 'adapters', name);
+for (const folder of folders) {
   const configFile = join(folder, 'adapter_config.json');
   const weightsFile = join(folder, 'adapter_model.safetensors');
   const { digest, rank } = await readAdapter({ configFile, weightsFile }, { config: model.config, origins: [] });
@@ -68,14 +76,21 @@ for (let turn = 0; done < steps; turn++) {
     while (model.bank.state(each.digest) === 'loading') await new Promise((resolve) => setTimeout(resolve, 1));
   }
   const row = `row ${turn}`;
-  const tokens = Array.from({ length: 1 + (turn % 40) }, (_, i) => (i * 7 + turn) % model.config.vocabSize);
-  if (!model.bank.acquire(adapters) || !model.kv.open(row, tokens.length)) throw new Error('no room for one row');
-  for (let start = 0, count = tokens.length; start < tokens.length + 8; start += count, count = 1, done++) {
-    if (!model.kv.grow(row, start + count)) throw new Error('no room for one row');
-    const computed = start === 0 ? tokens : [start % model.config.vocabSize];
+  const length = onGpu ? 1 + 10 * (turn % 8) : 1 + (turn % 40);
+  const first = onGpu ? turn % 2 : turn;
+  const tokens = Array.from({ length }, (_, i) => (i * 7 + first) % model.config.vocabSize);
+  const contents = { scope: adapters.map(({ digest }) => digest).join(), tokens: [...tokens] };
+  const opened = model.bank.acquire(adapters) && model.kv.open(row, length, { ...contents, most: length - 1 });
+  if (!opened) throw new Error('no room for one row');
+  let start = model.kv.reused?.(row) ?? 0;
+  for (let computed = tokens.slice(start); start < length + 8; done++) {
+    if (!model.kv.grow(row, start + computed.length)) throw new Error('no room for one row');
     await model.run([{ row, tokens: computed, start, adapters, logitsAt: [computed.length - 1] }]);
+    start += computed.length;
+    computed = [start % model.config.vocabSize];
+    contents.tokens.push(...computed);
   }
-  model.kv.close(row);
+  model.kv.close(row, contents);
   model.bank.release(adapters);
   if (samples.length < Math.floor((SAMPLES * done) / steps)) {
     globalThis.gc?.();
@@ -102,6 +117,29 @@ const growth = (part: keyof Sample): number => {
 };
 const [resident, gpu] = [growth('rssBytes'), growth('gpuBytes')];
 process.stdout.write(
-  `${choice}: ${done} steps, resident memory ${(100 * resident).toFixed(1)}% above that after warm-up\n`,
+  `${choice}: ${done} steps, resident memory ${(100 * resident).toFixed(1)}% above that after warm-up, ` +
+    `a GPU's ${(100 * gpu).toFixed(1)}%; ${memory.prefixes.counts.hits} rows began with what others left\n`,
 );
 if (Math.max(resident, gpu) > 0.02) process.exitCode = 1;
+
+interface Workload {
+  base: string;
+  adapters: string[];
+}
+
+/** The checkpoint of the tests, with its adapters. */
+function fixture(): Workload {
+  const folder = join(process.cwd(), 'test/fixtures/golden/llama');
+  const adapters = join(folder, 'adapters');
+  return { base: join(folder, 'base'), adapters: readdirSync(adapters).map((name) => join(adapters, name)) };
+}
+
+/** One layer, so that a step is few operators. */
+async function tinyModel(): Promise<Workload> {
+  const folder = await temporaryFolder();
+  const shape = { hidden: 32, intermediate: 32, layers: 1, heads: 2, kvHeads: 1, headDim: 16, vocab: 64 };
+  const { folder: base, config } = await writeRandomModel(join(folder, 'base'), { name: 'soak', ...shape }, 256);
+  const adapters = Array.from({ length: 5 }, (_, i) => join(folder, `adapter-${i}`));
+  for (const [i, adapter] of adapters.entries()) await writeRandomAdapter(adapter, config, 6, i);
+  return { base, adapters };
+}
