@@ -81,7 +81,10 @@ export class GpuModel implements ServedModel {
     const weights = await GpuWeights.upload(device, source.folder, tensors, [
       [ROTARY_COS, { values: tables.cos, dims }],
       [ROTARY_SIN, { values: tables.sin, dims }],
-    ]);
+    ]).catch(async (error: unknown) => {
+      await session.release();
+      throw error;
+    });
     return new GpuModel(
       source,
       { device, config, checkpoint, tensors, weights, kvBudget: memory.kv, prefixes: memory.prefixes },
