@@ -1,4 +1,12 @@
-/** The conformance suite on a GPU, or on the software that stands for one in CI. */
+/**
+ * The conformance suite on a GPU, or on the software that stands for one in CI.
+ *
+ * One file, because SwiftShader compiles a shader in up to four seconds, for as long as a GPU is open: so all tests share
+ * one, and each architecture is loaded once for its own. A run takes 0.05 to 1 s there, by how many tokens it computes.
+ * So what is shown of rows, batches and merging is shown with every architecture, with fewer rows and tokens than on the
+ * CPU; what is done with blocks of the cache, and what crosses the bus, is the same for all and shown with one. On two busy
+ * processors the file took 165 s of processor time, 15 of them for its first test.
+ */
 import { jest } from '@jest/globals';
 import { QUANTIZATIONS } from '../../src/formats/quantization/scheme.js';
 import { closeGpu, DEVICES, loadedOn, skipWebgpu } from './support/devices.js';

@@ -101,8 +101,8 @@ export function engineTests(device: TestDevice): void {
   afterAll(async () => {
     for (const golden of cases) await golden.remove();
   });
-  /** Elsewhere some paths, from none to the deepest, with one prompt. */
-  const tried = ({ expectations }: GoldenCase) => expectations.filter((_, i) => thorough || (i % 2 === 0 && i < 8));
+  /** Elsewhere no path and the deepest, with one prompt. */
+  const tried = ({ expectations }: GoldenCase) => expectations.filter((_, i) => thorough || i === 0 || i === 6);
 
   test('every path of every checkpoint, in one engine, all at once', async () => {
     const requests = cases.flatMap((golden) => tried(golden).map((each) => greedyRequest(golden, each)));
@@ -122,7 +122,7 @@ export function engineTests(device: TestDevice): void {
       return { expectation, request: greedyRequest(golden, expectation) };
     });
     const { rows, states } = await generateUntil(
-      [{ ...leaves!.request, maxTokens: 30 }, { ...stays!.request, maxTokens: 30 }, waits!.request],
+      [{ ...leaves!.request, maxTokens: 30 }, { ...stays!.request, maxTokens: thorough ? 30 : 20 }, waits!.request],
       { ...LIMITS, maxRows: 2, prefillStretch: null },
       device,
       { cancel: leaves!.request.id, afterTokens: 3, next: waits!.request.id },
@@ -216,12 +216,12 @@ export function engineTests(device: TestDevice): void {
 
     test('ends its own rows with an error, and the others of the batch compute as ever', async () => {
       const bystanders = tried(golden()).map((each) => greedyRequest(golden(), each));
-      const bad = (thorough ? [0, 7, 13] : [0, 2, 3]).map((at, i) => ({
+      const bad = (thorough ? [0, 7, 13] : [0, 1]).map((at, i) => ({
         ...bystanders[at]!,
         id: `bad ${i}`,
         adapters: [...bystanders[at]!.adapters, culprit],
       }));
-      const { rows, events } = await generate([bad[0]!, ...bystanders, bad[1]!, bad[2]!], limits, device);
+      const { rows, events } = await generate([bad[0]!, ...bystanders, ...bad.slice(1)], limits, device);
       for (const { id } of bad)
         expect(rows.get(id)).toMatchObject({ tokens: [], error: { code: 'non_finite_logits' } });
       expectGolden(golden(), rows, tried(golden()));

@@ -142,5 +142,5 @@ export function loadedModelTests(device: TestDevice, name: CaseName, loaded: () 
 
 /** The prompt and the first tokens behind it. */
 function shortened(expectation: Expectation): Expectation {
-  return { ...expectation, tokens: expectation.tokens.slice(0, expectation.prompt.length + 4) };
+  return { ...expectation, tokens: expectation.tokens.slice(0, expectation.prompt.length + 2) };
 }
