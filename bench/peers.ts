@@ -3,6 +3,8 @@
  * llama.cpp through llama-cpp-python and through node-llama-cpp, and onnxruntime-genai. Rows of 32 prompt tokens get 32
  * new ones, prompts included in the time. Prints the tables that docs/performance.md shows.
  *
+ * A column of its own has Espalier with the base, or the path, in a merged lane.
+ *
  * The peers are the scripts of bench/peers, each in an environment of its own, which may be missing: then this says how to
  * set it up. They take turns with Espalier's engine; medians of the rounds.
  *
@@ -10,7 +12,7 @@
  * shape, --rounds=2, --rows=16, --prompt=32, --tokens=32, --threads=2, --rank=8.
  * Environment: PYTHON, one that has what bench/peers/requirements.txt lists.
  */
-import type { EngineLimits, ModelSource } from '../src/engine/protocol.js';
+import type { AdapterUse, EngineLimits, ModelSource } from '../src/engine/protocol.js';
 import { DirectEngine } from './support/direct-engine.js';
 import { type Figure, packageVersion } from './support/figure.js';
 import { flag, median, text } from './support/measure.js';
@@ -41,6 +43,7 @@ const LIMITS: EngineLimits = {
   kvBudgetBytes: 2 ** 30,
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,
+  mergedBudgetBytes: 2 ** 31,
   threads: THREADS,
 };
 /** Requests of the cases that run one at a time, but for switching, which takes every row. */
@@ -49,6 +52,8 @@ const ONE_BY_ONE = Math.min(4, ROWS);
 interface Case {
   title: string;
   ours: string;
+  /** Ours with the base, or the path, in a merged lane. */
+  merged?: string;
   /** By column of the table. */
   theirs: Readonly<Record<string, string>>;
 }
@@ -67,6 +72,7 @@ const CASES: readonly Case[] = [
   {
     title: 'bare base, one stream',
     ours: 'espalier/one-row',
+    merged: 'espalier-merged/one-row',
     theirs: {
       [PEFT]: 'transformers/one-row',
       [LLAMA]: 'llama.cpp/one-row',
@@ -77,6 +83,7 @@ const CASES: readonly Case[] = [
   {
     title: `bare base, ${ROWS} streams`,
     ours: 'espalier/batch',
+    merged: 'espalier-merged/batch',
     theirs: {
       [PEFT]: 'transformers/batch',
       [LLAMA]: 'llama.cpp/batch',
@@ -87,6 +94,7 @@ const CASES: readonly Case[] = [
   {
     title: 'one path, one stream',
     ours: 'espalier+paths/one-row',
+    merged: 'espalier-merged+paths/one-row',
     theirs: {
       [PEFT]: 'transformers+peft/one-row',
       [LLAMA]: 'llama.cpp+lora/one-row',
@@ -180,6 +188,18 @@ async function espalier(source: ModelSource): Promise<Figure[]> {
     await measure('espalier+paths/switching', rows, oneByOne),
     await measure('espalier+paths/mixed', rows, together),
   ];
+  const [{ adapters: path }] = rows as [PeerRow];
+  const inLane = async (adapters: readonly AdapterUse[], measureAll: () => Promise<Figure[]>): Promise<void> => {
+    await engine.merge(adapters);
+    await engine.generate(adapters, rows[0]?.prompt ?? [], 1);
+    figures.push(...(await measureAll()));
+    await engine.unmerge(adapters);
+  };
+  await inLane([], async () => [
+    await measure('espalier-merged/one-row', bare(few), oneByOne),
+    await measure('espalier-merged/batch', bare(rows), together),
+  ]);
+  await inLane(path, async () => [await measure('espalier-merged+paths/one-row', few.slice(0, 1), oneByOne)]);
   await engine.stop();
   return figures;
 }
@@ -197,11 +217,12 @@ function report(bits: Bits, columns: readonly string[], figures: readonly Figure
   const of = (name: string): Figure[] => figures.filter((figure) => figure.name === name);
   const rate = (name: string): number => median(of(name).map(({ tokensPerSecond }) => tokensPerSecond));
   process.stdout.write(
-    `\n${bits} bits\n\n| | Espalier | ${columns.join(' | ')} |\n|${' --- |'.repeat(columns.length + 2)}\n`,
+    `\n${bits} bits\n\n| | Espalier | Espalier, merged | ${columns.join(' | ')} |\n|${' --- |'.repeat(columns.length + 3)}\n`,
   );
   const ahead: string[] = [];
   const others: string[] = [];
-  for (const { title, ours, theirs } of CASES) {
+  for (const { title, ours, merged, theirs } of CASES) {
+    const lane = merged === undefined ? '–' : `${rate(merged).toFixed(1)} (${(rate(merged) / rate(ours)).toFixed(2)}×)`;
     const cells = columns.map((column) => {
       const name = theirs[column];
       if (name === undefined || of(name).length === 0) return '–';
@@ -211,7 +232,7 @@ function report(bits: Bits, columns: readonly string[], figures: readonly Figure
       if (bits === 32 && same < 1) others.push(`${title}: ${column}, ${Math.round(same * 100)}% of the first row`);
       return `${rate(name).toFixed(1)} (ours ${ratio.toFixed(2)}×)`;
     });
-    process.stdout.write(`| ${title} | ${rate(ours).toFixed(1)} | ${cells.join(' | ')} |\n`);
+    process.stdout.write(`| ${title} | ${rate(ours).toFixed(1)} | ${lane} | ${cells.join(' | ')} |\n`);
   }
   process.stdout.write(`\nA peer is ahead: ${ahead.length === 0 ? 'nowhere' : ahead.join('; ')}.\n`);
   if (bits === 32)

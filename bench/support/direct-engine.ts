@@ -74,6 +74,29 @@ export class DirectEngine {
     return timing as Timing;
   }
 
+  /** Rows of the path run in a merged lane from when it resolves. */
+  async merge(adapters: readonly AdapterUse[]): Promise<void> {
+    const { model, pathDigest } = greedyRequest(this.#source, adapters, [0], 1);
+    await new Promise<void>((resolve, reject) => {
+      this.#settled = (event) => {
+        if (event.type === 'merged') resolve();
+        if (event.type === 'mergeFailed') reject(new Error(event.reason));
+      };
+      this.#engine.merge({ model, pathDigest, adapters: [...adapters] });
+    });
+  }
+
+  /** Its lane goes. */
+  async unmerge(adapters: readonly AdapterUse[]): Promise<void> {
+    const { pathDigest } = greedyRequest(this.#source, adapters, [0], 1);
+    await new Promise<void>((resolve) => {
+      this.#settled = (event) => {
+        if (event.type === 'unmerged') resolve();
+      };
+      this.#engine.unmerge(pathDigest);
+    });
+  }
+
   stop(): Promise<void> {
     return this.#engine.shutdown(0);
   }
