@@ -60,6 +60,8 @@ export class Engine {
   readonly #pins: AdapterPins;
   /** What must not happen during a step. */
   readonly #betweenSteps: (() => void | Promise<void>)[] = [];
+  /** Merged lanes that are being freed: of no model any more, and their memory is still taken. */
+  #freeing = 0;
   readonly #statsTimer: NodeJS.Timeout;
   readonly #restTimer: NodeJS.Timeout;
   /** Loads and unloads, one after the other. */
@@ -87,7 +89,7 @@ export class Engine {
     this.#merging = new Merging(limits.mergedBudgetBytes ?? 0, {
       model: async (request) => (await this.#lanesFor(request)).model,
       add: (request, merged, signal) => this.#addMerged(request, merged, signal),
-      isDraining: () => [...this.#served.values()].some(({ draining }) => draining),
+      isDraining: () => this.#freeing > 0 || [...this.#served.values()].some(({ draining }) => draining),
       emit,
     });
     this.#statsTimer = setInterval(() => this.#reportStats(), STATS_INTERVAL_MS).unref();
@@ -291,8 +293,11 @@ export class Engine {
 
   /** Gives back what retired lanes hold whose last row has ended. */
   async #freeDrained(lanes: ModelLanes): Promise<void> {
-    for (const { pathDigest, model } of lanes.takeDrained()) {
+    const drained = lanes.takeDrained();
+    this.#freeing += drained.length;
+    for (const { pathDigest, model } of drained) {
       await model.release();
+      this.#freeing--;
       this.#merging.free(model.bytes);
       this.#changed = true;
       this.#emit({ type: 'unmerged', pathDigest });
