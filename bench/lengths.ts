@@ -27,7 +27,8 @@ const STEPS = flag('steps', 24);
 const LIMITS: EngineLimits = {
   maxRows: ROWS,
   maxWaiting: ROWS,
-  prefillChunkTokens: 512,
+  // All begin in one step.
+  prefillChunkTokens: ROWS * Math.max(SHORT, LONG),
   kvBudgetBytes: 2 ** 31,
   bankRankBudget: 512,
   hostBudgetBytes: 2 ** 30,
@@ -61,8 +62,8 @@ async function compare(adapters: readonly (readonly AdapterUse[])[]): Promise<st
     limits: LIMITS,
     prompt: (row: number) => (row % 2 === 0 ? SHORT : LONG),
     vocab: SHAPE.vocab,
-    // Some begin before others.
-    steps: 4 * STEPS,
+    // One more than are measured, so that none has ended.
+    steps: STEPS + 1,
   };
   const lanes = [await decodingLane(model, adapters, options), await decodingLane(oneByOne, adapters, options)];
   const ms: [number[], number[]] = [[], []];
@@ -73,6 +74,8 @@ async function compare(adapters: readonly (readonly AdapterUse[])[]): Promise<st
     }
   }
   for (const lane of lanes) {
+    if (lane.running.length !== ROWS)
+      throw new Error(`${lane.running.length} of ${ROWS} rows were measured to the end.`);
     for (const { id } of lane.running) lane.cancel(id);
     await lane.step();
   }
