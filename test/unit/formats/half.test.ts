@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { decodeBF16, decodeF16, encodeBF16AsF16, encodeF16, isFiniteF16 } from '../../../src/formats/safetensors/half.js';
+import {
+  decodeBF16,
+  decodeF16,
+  encodeBF16AsF16,
+  encodeF16,
+  isFiniteF16,
+} from '../../../src/formats/safetensors/half.js';
 
 const ALL_PATTERNS = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
