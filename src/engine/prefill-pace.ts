@@ -13,10 +13,15 @@ import { LinearCost } from './linear-cost.js';
 /** Shorter chunks cost hardly less than this one. */
 const SMALLEST_CHUNK = 8;
 const STEPS_FOR_BACKLOG = 160;
+/** Where prompts never end to come in, so often one step leaves them out: else nobody would know any more what decoding takes. */
+const STEPS_BETWEEN_ALONE = 16;
 
 /** What a step finds. */
 export interface RowsAtHand {
+  /** Rows of the batch that decode, */
   decoding: number;
+  /** and those of other batches, which wait for this one's step; none where left out. */
+  elsewhere?: number;
   /** Rows with a place in the batch, or one free for them, that have no token yet. */
   beginning: number;
   /** Prompt tokens that are still to be read, of rows in the batch and of those that wait. */
@@ -37,6 +42,8 @@ export class PrefillPace {
   readonly #prefill = new LinearCost();
   /** What prompts add to a run that decodes. */
   readonly #beside = new LinearCost();
+  /** Runs of both since rows last decoded by themselves. */
+  #besideSince = 0;
 
   /** `stretch` is how long a step may take, as a multiple of decoding alone; null: full chunks always. */
   constructor(fullChunk: number, stretch: number | null) {
@@ -46,31 +53,46 @@ export class PrefillPace {
 
   /** What all decoding of one step took. */
   decoded(rows: number, ms: number): void {
+    this.#besideSince = 0;
     this.#decode.observe(rows, ms);
   }
 
   /** What one run over prompts took, padding included, or one of prompts and rows that decode. */
   prefilled(tokens: number, ms: number, decodingRows = 0): void {
-    if (decodingRows === 0) this.#prefill.observe(tokens, ms);
-    else if (this.#decode.known) this.#beside.observe(tokens, Math.max(0, ms - this.#decode.estimate(decodingRows)));
+    if (decodingRows === 0) {
+      this.#prefill.observe(tokens, ms);
+      return;
+    }
+    this.#besideSince++;
+    if (this.#decode.known) this.#beside.observe(tokens, Math.max(0, ms - this.#decodeMs(decodingRows)));
   }
 
-  allowance({ decoding, beginning, backlog }: RowsAtHand): PrefillAllowance {
-    if (beginning > decoding || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
-    const { tokens, perRow } = this.#withinStretch(decoding, this.#stretch);
+  allowance({ decoding, elsewhere = 0, beginning, backlog }: RowsAtHand): PrefillAllowance {
+    const all = decoding + elsewhere;
+    if (beginning > all || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
+    if (decoding > 0 && this.#besideSince >= (this.#decode.known ? STEPS_BETWEEN_ALONE : 1)) {
+      return { tokens: 0, perRow: 0 };
+    }
+    const { tokens, perRow } = this.#withinStretch(all, this.#stretch);
     const least = Math.max(SMALLEST_CHUNK, Math.ceil(backlog / STEPS_FOR_BACKLOG));
     return { tokens: Math.min(this.#fullChunk, Math.max(least, tokens)), perRow };
   }
 
   #withinStretch(rows: number, stretch: number): PrefillAllowance {
     if (!this.#decode.known || !this.#prefill.known) return { tokens: 0, perRow: 0 };
-    const msForPrefill = (stretch - 1) * this.#decode.estimate(rows);
+    const msForPrefill = (stretch - 1) * this.#decodeMs(rows);
     const slope = this.#beside.slope ?? this.#prefillSlope();
     const fixedMs = this.#prefill.estimate(0, slope);
     const addedMs = this.#beside.known ? this.#beside.estimate(0, slope) : fixedMs;
     // An unmeasurably short run says nothing.
     if (slope <= 0) return { tokens: 0, perRow: 0 };
     return { tokens: Math.floor((msForPrefill - addedMs) / slope), perRow: Math.ceil(fixedMs / slope) };
+  }
+
+  /** Most of a step is what it takes however few rows there are, so one more costs no more than a prompt token does. */
+  #decodeMs(rows: number): number {
+    const slope = this.#decode.slope ?? this.#beside.slope ?? (this.#prefill.known ? this.#prefillSlope() : 0);
+    return this.#decode.estimate(rows, slope);
   }
 
   /** ms a prompt token. */

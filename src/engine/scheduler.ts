@@ -187,8 +187,8 @@ export class Scheduler {
     const begun = this.#running.filter(({ pending, computed }) => pending > 1 || computed === 0);
     const places = Math.max(0, maxRows - this.#running.length - elsewhere);
     return this.#pace.allowance({
-      // Rows of other batches wait for this one's step.
-      decoding: decodingRows + elsewhere,
+      decoding: decodingRows,
+      elsewhere,
       beginning: begun.length + Math.min(places, this.#waiting.length),
       backlog: [...begun, ...this.#waiting].reduce((sum, { pending }) => sum + pending, 0),
     });

@@ -69,16 +69,48 @@ describe('the pace', () => {
     pace.prefilled(FULL, ms(FULL));
     pace.decoded(rows, ms(rows));
     const stretches: number[] = [];
-    for (let step = 0; step < 60; step++) {
+    for (let step = 0; step < 64; step++) {
       const { tokens } = pace.allowance({ decoding: rows, beginning: 1, backlog: 1000 });
+      if (tokens === 0) {
+        pace.decoded(rows, ms(rows));
+        continue;
+      }
       stretches.push(ms(rows + tokens) / ms(rows));
       pace.prefilled(tokens, ms(rows + tokens), rows);
     }
+    // The others left prompts out.
+    expect(stretches.length).toBeGreaterThanOrEqual(60);
     // What tokens add is known once chunks of two lengths were read.
     for (const stretch of stretches.slice(5)) {
       expect(stretch).toBeLessThanOrEqual(STRETCH + 1e-9);
       expect(stretch).toBeGreaterThan(STRETCH - 1.7 / ms(rows) - 0.02);
     }
+  });
+
+  test('knows what decoding takes when prompts never end to come in, from the start on', () => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    const stretches: number[] = [];
+    for (let step = 0; step < 400; step++) {
+      // Rows come until there are 16, and grow longer and so dearer.
+      const rows = Math.min(16, 2 + Math.floor(step / 20));
+      const slower = 1 + step / 400;
+      const { tokens } = pace.allowance({ decoding: rows, beginning: 1, backlog: 1000 });
+      if (tokens === 0) pace.decoded(rows, ms(rows, slower));
+      else pace.prefilled(tokens, ms(rows + tokens, slower), rows);
+      if (step % 50 === 0) pace.prefilled(FULL, ms(FULL, slower));
+      stretches.push(ms(rows + tokens) / ms(rows));
+    }
+    const settled = stretches.slice(20);
+    expect(Math.max(...settled)).toBeLessThanOrEqual(2);
+    // And makes use of what it may, but for the steps that leave prompts out.
+    expect(settled.filter((stretch) => stretch > 1.6).length).toBeGreaterThan(0.8 * settled.length);
+  });
+
+  test('leaves prompts out for no row of another batch', () => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    for (let step = 0; step < 40; step++) pace.prefilled(8, ms(9), 1);
+    expect(pace.allowance({ decoding: 1, beginning: 1, backlog: 1000 }).tokens).toBe(0);
+    expect(pace.allowance({ decoding: 0, elsewhere: 1, beginning: 1, backlog: 1000 }).tokens).toBe(8);
   });
 
   test.each([16, 32, 64])('keeps the step of %i rows within 1.8×, from the first long chunk on', (rows) => {

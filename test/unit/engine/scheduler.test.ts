@@ -148,9 +148,9 @@ describe('a step', () => {
     expect(decodeRuns).toBe(1);
     expect(runs.slice(1).flat()).toMatchObject([{ count: 1 }, { count: 2 }]);
     expect(asked).toEqual([
-      { decoding: 0, beginning: 1, backlog: 3 },
-      { decoding: 2, beginning: 2, backlog: 16 },
-      { decoding: 2, beginning: 2, backlog: 11 },
+      { decoding: 0, elsewhere: 0, beginning: 1, backlog: 3 },
+      { decoding: 1, elsewhere: 1, beginning: 2, backlog: 16 },
+      { decoding: 1, elsewhere: 1, beginning: 2, backlog: 11 },
     ]);
   });
 
