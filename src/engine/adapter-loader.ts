@@ -73,18 +73,22 @@ export class AdapterLoaderThreads implements AdapterLoader {
   }
 }
 
-/** The same loader, which tells of each failure and throws what callers may know. */
+/** The same loader, which tells of each failure and throws what callers may know. A load that an end cuts off is no failure. */
 export function telling(loader: AdapterLoader, tell: (use: AdapterUse, error: unknown) => void): AdapterLoader {
+  let closed = false;
   return {
     load: async (use, config) => {
       try {
         return await loader.load(use, config);
       } catch (error) {
-        tell(use, error);
+        if (!closed) tell(use, error);
         throw loadFailure(error);
       }
     },
-    close: () => loader.close(),
+    close: () => {
+      closed = true;
+      return loader.close();
+    },
   };
 }
 
