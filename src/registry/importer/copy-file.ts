@@ -71,6 +71,7 @@ export async function syncFile(file: string): Promise<void> {
   }
 }
 
+/** Of an error of the system, whichever realm made it. */
 export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : '';
+  return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }

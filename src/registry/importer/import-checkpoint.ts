@@ -154,23 +154,32 @@ export async function isIntact(folder: string): Promise<boolean> {
 }
 
 /**
- * Where a damaged folder is in the place, it makes way; what maps its files keeps them until it lets go. False if another
- * instance has put the same there meanwhile.
+ * Renames a finished folder into its place. A damaged one there makes way; what maps its files keeps them until it lets
+ * go. An intact one stays, which another instance has put there meanwhile: then this says false.
  */
 async function replace(place: string, folder: string): Promise<boolean> {
   const old = `${folder}-replaced${TEMPORARY}`;
-  try {
-    await rename(place, old);
-  } catch (error) {
-    if (!isMissingFile(error)) throw error;
+  while (!(await renamedToFree(folder, place))) {
+    if (await isIntact(place)) return false;
+    await rename(place, old).catch(ignoreMissing);
+    // Another instance may have mended it since it was looked at.
+    if (await isIntact(old)) await renamedToFree(old, place);
+    await rm(old, { recursive: true, force: true });
   }
+  return true;
+}
+
+/** False where something is in the place already. */
+async function renamedToFree(folder: string, place: string): Promise<boolean> {
   try {
     await rename(folder, place);
     return true;
   } catch (error) {
-    if (!OCCUPIED.has(codeOf(error)) || !(await isIntact(place))) throw error;
-    return false;
-  } finally {
-    await rm(old, { recursive: true, force: true });
+    if (OCCUPIED.has(codeOf(error))) return false;
+    throw error;
   }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isMissingFile(error)) throw error;
 }
