@@ -2,7 +2,11 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { importCheckpoint, isIntact, type ImportedCheckpoint } from '../../../src/registry/importer/import-checkpoint.js';
+import {
+  importCheckpoint,
+  isIntact,
+  type ImportedCheckpoint,
+} from '../../../src/registry/importer/import-checkpoint.js';
 import { TINY, writeCheckpoint } from '../formats/support/tiny-model.js';
 
 const AT_ONCE = 4;
