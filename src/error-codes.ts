@@ -1,4 +1,4 @@
-/** Every code by its status; src/errors.ts has the classes, docs/errors.md says when each comes. */
+/** Every code by its status; src/errors/ has the classes, docs/errors.md says when each comes. */
 export const ERROR_CODES = {
   400: [
     'adapter_base_mismatch',

@@ -1,7 +1,7 @@
 /** Starts the service. stdout is for the person at the terminal; logs go to stderr. */
 import 'reflect-metadata';
 import { ConfigError, readConfig, type Config } from './config.js';
-import { StartError } from './errors.js';
+import { StartError } from './errors/start-up.js';
 import { createLogger } from './logger.js';
 import { Service } from './service.js';
 import { Shutdown } from './shutdown.js';

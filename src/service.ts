@@ -10,7 +10,7 @@ import { AppModule } from './app.module.js';
 import type { Config } from './config.js';
 import { Database } from './database/database.js';
 import { EngineSupervisor } from './engine/supervisor.js';
-import { AddressTakenError } from './errors.js';
+import { AddressTakenError } from './errors/start-up.js';
 import { allowOrigins } from './http/cors.js';
 import { drain } from './http/drain.js';
 import { Lifecycle } from './http/lifecycle.js';

@@ -1,6 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { InvalidApiKeyError, MissingScopeError } from '../errors.js';
+import { InvalidApiKeyError, MissingScopeError } from '../errors/access.js';
 import { requestOf } from './request-context.js';
 import { mayUse, SCOPES, type Scope } from './scope.js';
 

@@ -6,7 +6,8 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import type { Database } from '../database/database.js';
-import { ApiKeyExpiredError, DatabaseUnavailableError, KeysUnverifiedError } from '../errors.js';
+import { ApiKeyExpiredError, KeysUnverifiedError } from '../errors/access.js';
+import { DatabaseUnavailableError } from '../errors/database.js';
 import type { Logger } from '../logger.js';
 import { hashOf, prefixOf } from './api-key.js';
 import { KeyUses } from './key-uses.js';

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
-import { InvalidApiKeyError, RouteNotFoundError } from '../errors.js';
+import { InvalidApiKeyError } from '../errors/access.js';
+import { RouteNotFoundError } from '../errors/requests.js';
 import { path } from '../http/known-errors.js';
 import type { ApiKeys } from './api-keys.js';
 import type { RateLimits } from './rate-limits.js';

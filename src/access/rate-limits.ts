@@ -8,7 +8,7 @@
  */
 import type { FastifyReply } from 'fastify';
 import { RateLimiterMemory, type RateLimiterRes } from 'rate-limiter-flexible';
-import { OverTokenLimitError, RateLimitedError } from '../errors.js';
+import { OverTokenLimitError, RateLimitedError } from '../errors/access.js';
 import type { Caller } from './scope.js';
 
 export type Limited = 'requests' | 'tokens';

@@ -1,7 +1,7 @@
 /** Who asks, and by which request: handed from the controller or resolver to every service that reads or writes. */
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { InvalidApiKeyError } from '../errors.js';
+import { InvalidApiKeyError } from '../errors/access.js';
 import type { Caller } from './scope.js';
 
 export interface RequestContext {

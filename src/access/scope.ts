@@ -1,7 +1,7 @@
 /** Who may call a route. A route that says nothing needs `admin`. */
 import { SetMetadata, type CustomDecorator } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { SubtreeKeyError } from '../errors.js';
+import { SubtreeKeyError } from '../errors/access.js';
 import type { Scope } from './scopes.js';
 
 export type { Scope } from './scopes.js';

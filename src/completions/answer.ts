@@ -5,7 +5,8 @@
  */
 import type { FastifyReply } from 'fastify';
 import { Readable } from 'node:stream';
-import { EspalierError, InternalError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
+import { InternalError } from '../errors/requests.js';
 import { errorBody } from '../http/error-body.js';
 import type { AnswerFormat, FinishedChoice } from './answer-format.js';
 import type { ChoiceDelta } from './choice.js';

@@ -2,7 +2,8 @@
 import type { EngineClient } from '../engine/engine-client.js';
 import { longestRow } from '../engine/kv-size.js';
 import type { GenerationRequest, SamplingParams } from '../engine/protocol.js';
-import { ContextLengthExceededError, InvalidRequestError } from '../errors.js';
+import { ContextLengthExceededError } from '../errors/admission.js';
+import { InvalidRequestError } from '../errors/requests.js';
 import type { RequestTrace } from '../observability/request-traces.js';
 import { detokenize } from '../tokenization/detokenizer.js';
 import { Choice, type ChoiceDelta } from './choice.js';

@@ -6,7 +6,7 @@
  */
 import { join } from 'node:path';
 import type { Config } from '../config.js';
-import { DatabaseUnavailableError } from '../errors.js';
+import { DatabaseUnavailableError } from '../errors/database.js';
 import type { Logger } from '../logger.js';
 import type { Driver, Listener } from './driver.js';
 import { openEmbedded } from './embedded.js';

@@ -9,7 +9,7 @@ import { PGlite } from '@electric-sql/pglite';
 import { existsSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
-import { DatabaseOpenError, MigrationError } from '../errors.js';
+import { DatabaseOpenError, MigrationError } from '../errors/database.js';
 import type { Driver } from './driver.js';
 import { copyFolder, emptyDatabase } from './empty-database.js';
 import { migrate } from './migrations.js';

@@ -9,7 +9,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { MigrationError } from '../errors.js';
+import { MigrationError } from '../errors/database.js';
 
 /** What a migration needs of a connection, whichever driver is behind it. */
 export interface MigrationConnection {

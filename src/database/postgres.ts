@@ -1,7 +1,7 @@
 /** A PostgreSQL server, by DATABASE_URL. Prisma's `?schema=` works. */
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
-import { DatabaseOpenError, MigrationError } from '../errors.js';
+import { DatabaseOpenError, MigrationError } from '../errors/database.js';
 import type { Logger } from '../logger.js';
 import type { Driver } from './driver.js';
 import { migrate } from './migrations.js';

@@ -1,5 +1,5 @@
 /** Tells an outage of the database from a mistake in a query. */
-import { DatabaseUnavailableError } from '../errors.js';
+import { DatabaseUnavailableError } from '../errors/database.js';
 
 /**
  * Prisma: no server, wrong or refused login, no database of that name, timeouts, closed connection, no connection or

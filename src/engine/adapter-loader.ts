@@ -4,7 +4,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
-import { AdapterLoadError, EspalierError } from '../errors.js';
+import { AdapterLoadError } from '../errors/adapters.js';
+import { EspalierError } from '../errors/espalier-error.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { LoadAnswer, LoadTask } from './adapter-loader.worker.js';
 import type { FoldedAdapter } from './folded-adapter.js';

@@ -1,6 +1,6 @@
 /** Reads and folds adapters in a thread of its own, and hands over their numbers without a copy. */
 import { move, transferableSymbol, valueSymbol } from 'piscina';
-import { EspalierError, reasonsOf, type ErrorShape } from '../errors.js';
+import { EspalierError, reasonsOf, type ErrorShape } from '../errors/espalier-error.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type AdapterToRead, type PackedAdapter, readPacked } from './packed-adapter.js';
 

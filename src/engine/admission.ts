@@ -1,5 +1,5 @@
 /** Counts the requests that are in the house, and tells those who find it full when to come back. */
-import { OverloadedError } from '../errors.js';
+import { OverloadedError } from '../errors/admission.js';
 
 /** Over how long, and how many ends, the rate is measured. */
 const WINDOW_MS = 60_000;

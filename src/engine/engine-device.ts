@@ -1,5 +1,5 @@
 /** What an engine process computes on: settled when the first model is loaded, for all of them. */
-import { GpuFloat16UnavailableError, GpuUnavailableError } from '../errors.js';
+import { GpuFloat16UnavailableError, GpuUnavailableError } from '../errors/gpu.js';
 import type { FloatType } from '../graph/graph-options.js';
 import type { DeviceChoice, GpuDtypeChoice } from './device-choice.js';
 import { GpuDevice } from './gpu/gpu-device.js';

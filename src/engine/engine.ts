@@ -4,16 +4,9 @@
  *
  * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
  */
-import {
-  EngineFailedError,
-  EngineStoppingError,
-  EspalierError,
-  modelLoadError,
-  ModelUnloadedError,
-  OverloadedError,
-  reasonsOf,
-} from '../errors.js';
-import type { ErrorShape } from '../errors.js';
+import { OverloadedError } from '../errors/admission.js';
+import { EngineFailedError, EngineStoppingError, modelLoadError, ModelUnloadedError } from '../errors/engine.js';
+import { EspalierError, reasonsOf, type ErrorShape } from '../errors/espalier-error.js';
 import { noCounts, sumCounts } from './adapter-counts.js';
 import { type AdapterLoader, IN_THIS_THREAD, telling } from './adapter-loader.js';
 import { AdapterPins } from './adapter-pins.js';

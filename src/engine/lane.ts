@@ -5,8 +5,9 @@
  * those that can't be computed then are given up.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { EspalierError, InvalidRequestError, NonFiniteLogitsError } from '../errors.js';
-import type { ErrorShape } from '../errors.js';
+import { NonFiniteLogitsError } from '../errors/engine.js';
+import { EspalierError, type ErrorShape } from '../errors/espalier-error.js';
+import { InvalidRequestError } from '../errors/requests.js';
 import { Admission } from './admission.js';
 import type { KvBudget } from './kv-budget.js';
 import { type LaneTimes, observe } from './lane-times.js';

@@ -6,7 +6,7 @@
  * the weights that the base was made from. The work is done in pieces of a few milliseconds, between
  * which the event loop has its turn.
  */
-import { MergeUnsupportedError } from '../errors.js';
+import { MergeUnsupportedError } from '../errors/merges.js';
 import { EMBEDDING, LM_HEAD } from '../formats/checkpoint/expected-tensors.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules, type LinearModule } from '../formats/checkpoint/modules.js';

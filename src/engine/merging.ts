@@ -4,7 +4,8 @@
  * A merge that doesn't fit waits for lanes that are on their way out, and is refused with the numbers where there are
  * none. It is called off when its path is unmerged or its model unloaded meanwhile.
  */
-import { EspalierError, MergedBudgetExceededError, MergeFailedError, reasonsOf } from '../errors.js';
+import { EspalierError, reasonsOf } from '../errors/espalier-error.js';
+import { MergedBudgetExceededError, MergeFailedError } from '../errors/merges.js';
 import type { EngineEvent, MergeRequest } from './protocol.js';
 import type { MergedModel, ServedModel } from './served-model.js';
 

@@ -4,7 +4,7 @@
  * A row stays in the lane that it began in. So a lane that comes takes what is submitted from then on, and one that goes
  * takes nothing more, and is freed once its last row has ended. All lanes together hold no more rows than one may.
  */
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import { Lane, type LaneName, type LaneTotals } from './lane.js';
 import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
 import type { Sequence } from './sequence.js';

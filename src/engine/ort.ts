@@ -8,7 +8,7 @@
  * a tensor: who gets one must dispose it. Its data must not be asked for, which ends the process; run a copy graph.
  */
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { SessionLoadError, SessionRunError } from '../errors.js';
+import { SessionLoadError, SessionRunError } from '../errors/engine.js';
 
 export type ExecutionDevice = 'cpu' | 'webgpu' | 'cuda';
 

@@ -3,7 +3,7 @@
  *
  * Values are checked as they are read (`readDelta`), and once more where the scale is in them.
  */
-import { NonFiniteAdapterError } from '../errors.js';
+import { NonFiniteAdapterError } from '../errors/adapters.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type LinearModule, linearModules } from '../formats/checkpoint/modules.js';
 import { type AdapterFiles, OpenAdapter } from '../formats/peft/open-adapter.js';

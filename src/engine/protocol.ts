@@ -3,7 +3,7 @@
  *
  * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
  */
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import type { DeviceChoice, GpuDtypeChoice } from './device-choice.js';
 import type { LaneName, LaneTotals } from './lane.js';
 import type { WeightTypes } from './served-model.js';

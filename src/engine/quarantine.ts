@@ -2,7 +2,7 @@
  * Paths that the engine process died on. A path that was alone in the process when it died is suspect; after the second
  * time it isn't served for a while, so that one bad adapter can't take everybody's requests with it again and again.
  */
-import { PathQuarantinedError } from '../errors.js';
+import { PathQuarantinedError } from '../errors/engine.js';
 
 const DEATHS = 2;
 export const QUARANTINE_MS = 5 * 60_000;

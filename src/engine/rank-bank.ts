@@ -8,7 +8,7 @@
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type LinearModule, linearModules, type Projection, PROJECTIONS } from '../formats/checkpoint/modules.js';
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import { type AdapterCounts, noCounts } from './adapter-counts.js';
 import { loadFailure, MAX_READ_AHEAD } from './adapter-loader.js';
 import type { FoldedAdapter } from './folded-adapter.js';

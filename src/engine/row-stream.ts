@@ -1,5 +1,5 @@
 /** What one request's reader hasn't read yet. Bounded: a reader that stops reading must not fill the service's memory. */
-import { SlowReaderError } from '../errors.js';
+import { SlowReaderError } from '../errors/admission.js';
 import type { RowOutput } from './protocol.js';
 
 export class RowStream {

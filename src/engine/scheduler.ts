@@ -13,8 +13,8 @@
  * run alone is refused on arrival, every row gets its turn. That holds within one model: models share KV memory without a
  * queue between them, so a busy one can keep a long row of another waiting.
  */
-import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors.js';
-import type { ErrorShape } from '../errors.js';
+import { ContextLengthExceededError, KvBudgetExceededError, RankBudgetExceededError } from '../errors/admission.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import type { KvBudget } from './kv-budget.js';
 import { PrefillPace, type PrefillAllowance } from './prefill-pace.js';
 import type { AdapterUse } from './protocol.js';

@@ -5,13 +5,9 @@
  * the models that it had are loaded again. Meanwhile requests are turned away with `engine_restarting`, and loads wait.
  */
 import { fileURLToPath } from 'node:url';
-import {
-  EngineDiedError,
-  EngineRestartingError,
-  EngineStoppingError,
-  EspalierError,
-  InvalidRequestError,
-} from '../errors.js';
+import { EngineDiedError, EngineRestartingError, EngineStoppingError } from '../errors/engine.js';
+import { EspalierError } from '../errors/espalier-error.js';
+import { InvalidRequestError } from '../errors/requests.js';
 import type { Logger } from '../logger.js';
 import { Admission } from './admission.js';
 import type { EngineClient, EngineState } from './engine-client.js';

@@ -4,7 +4,7 @@
  * A new process is asked for all of them again. It merges one after the other, so when it dies the first that it didn't
  * have is to blame; a merge that is to blame twice is given up.
  */
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import type { MergeRequest } from './protocol.js';
 
 export type MergeState =

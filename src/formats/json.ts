@@ -3,7 +3,7 @@
  * nesting that a recursive reader of the result would not survive. Both are refused here, in one pass without recursion.
  */
 import { readFile, stat } from 'node:fs/promises';
-import { InvalidFileError, isMissingFile } from '../errors.js';
+import { InvalidFileError, isMissingFile } from '../errors/files.js';
 
 /** Deeper than any file of these formats: chat messages in a tokenizer's config are the deepest at about 8. */
 const MAX_DEPTH = 64;

@@ -1,7 +1,7 @@
 /**
  * The checkpoint's tensors as initializers that point into its files, or as inputs, checked against what the config says.
  */
-import { MissingTensorError, TensorShapeError } from '../errors.js';
+import { MissingTensorError, TensorShapeError } from '../errors/models.js';
 import { DataType } from '../formats/onnx/model.js';
 import {
   isQuantizedIn,

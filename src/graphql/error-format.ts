@@ -5,14 +5,14 @@
 import { ApolloServerErrorCode, ApolloServerValidationErrorCode } from '@apollo/server/errors';
 import { GraphQLError, type GraphQLFormattedError } from 'graphql';
 import { randomUUID } from 'node:crypto';
+import { EspalierError } from '../errors/espalier-error.js';
 import {
-  EspalierError,
   GraphqlInvalidError,
   GraphqlLimitError,
   GraphqlSyntaxError,
-  InternalError,
   IntrospectionOffError,
-} from '../errors.js';
+} from '../errors/graphql.js';
+import { InternalError } from '../errors/requests.js';
 import type { Logger } from '../logger.js';
 
 export type ErrorFormatter = (formatted: GraphQLFormattedError, thrown: unknown) => GraphQLFormattedError;

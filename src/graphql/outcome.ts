@@ -2,7 +2,7 @@
  * What a mutation answers: its payload, or the failure that a client has to reckon with, as one of the types of its
  * result. What nobody can plan for (no scope, no database, a fault of ours) is thrown, and ends in `errors` with its code.
  */
-import { EspalierError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
 
 export interface Failure {
   __typename: 'NotFound' | 'VersionConflict' | 'Refused';

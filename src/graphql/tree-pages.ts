@@ -4,7 +4,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import { z } from 'zod';
-import { InvalidRequestError } from '../errors.js';
+import { InvalidRequestError } from '../errors/requests.js';
 import { ChildPages } from '../registry/child-pages.js';
 import { cursorKey, MAX_PAGE_SIZE, toCursor } from '../registry/dto/page.js';
 import type { NodeDto } from '../registry/dto/node.dto.js';

@@ -2,7 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import { type EspalierError, HeadersTooLargeError, MalformedHttpError, RequestTimeoutError } from '../errors.js';
+import type { EspalierError } from '../errors/espalier-error.js';
+import { HeadersTooLargeError, MalformedHttpError, RequestTimeoutError } from '../errors/requests.js';
 import type { Logger } from '../logger.js';
 import { errorBody } from './error-body.js';
 

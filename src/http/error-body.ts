@@ -1,6 +1,6 @@
 /** The body of every error on every route, in the shape that OpenAI's clients know. */
 import { z } from 'zod';
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 
 export const errorBodySchema = z
   .object({

@@ -1,6 +1,7 @@
 import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { EspalierError, InternalError, MethodNotAllowedError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
+import { InternalError, MethodNotAllowedError } from '../errors/requests.js';
 import type { Logger } from '../logger.js';
 import { errorBody } from './error-body.js';
 import { asEspalierError } from './known-errors.js';

@@ -1,5 +1,5 @@
 /** Bodies of JSON. Parsing is fast at any depth, but what walks the value afterwards recurses: depth is capped first. */
-import { InvalidJsonError, JsonTooDeepError } from '../errors.js';
+import { InvalidJsonError, JsonTooDeepError } from '../errors/requests.js';
 
 const MAX_DEPTH = 64;
 

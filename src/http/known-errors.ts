@@ -1,14 +1,14 @@
 /** What Fastify, its plugins and Nest throw by themselves, as errors of ours. */
 import { HttpException } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { EspalierError } from '../errors/espalier-error.js';
 import {
   BodyTooLargeError,
-  EspalierError,
   InternalError,
   InvalidRequestError,
   RouteNotFoundError,
   UnsupportedMediaTypeError,
-} from '../errors.js';
+} from '../errors/requests.js';
 
 /** What the parser of forms throws has neither a class nor a code. */
 const MALFORMED_FORM =

@@ -1,7 +1,7 @@
 /** Sends a file: with its ETag, to those who have it already nothing, to HEAD its size, and parts where it has parts. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
-import { RangeNotSatisfiableError } from '../errors.js';
+import { RangeNotSatisfiableError } from '../errors/requests.js';
 import { parseByteRange, type ByteRange } from './byte-range.js';
 
 export interface OfferedFile {

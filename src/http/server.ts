@@ -4,7 +4,7 @@ import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Config } from '../config.js';
-import { MethodNotAllowedError, RequestTimeoutError, ShuttingDownError } from '../errors.js';
+import { MethodNotAllowedError, RequestTimeoutError, ShuttingDownError } from '../errors/requests.js';
 import type { Logger } from '../logger.js';
 import { AllowedMethods } from './allowed-methods.js';
 import { watchPace } from './body-pace.js';

@@ -4,7 +4,7 @@
  */
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import type { core } from 'zod';
-import { InvalidRequestError } from '../errors.js';
+import { InvalidRequestError } from '../errors/requests.js';
 
 const MAX_PROBLEMS = 20;
 

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CONFIG, type Config } from '../config.js';
-import { AddressTakenError } from '../errors.js';
+import { AddressTakenError } from '../errors/start-up.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { Metrics } from './metrics.js';
 

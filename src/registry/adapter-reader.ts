@@ -2,7 +2,8 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pLimit from 'p-limit';
 import { Piscina } from 'piscina';
-import { AdapterUnreadableError, EspalierError, PushOverloadedError } from '../errors.js';
+import { AdapterUnreadableError, PushOverloadedError } from '../errors/adapters.js';
+import { EspalierError } from '../errors/espalier-error.js';
 import type { AdapterAnswer, AdapterFacts, AdapterTask } from './adapter-reader.worker.js';
 
 const WORKER = new URL('./adapter-reader.worker.js', import.meta.url).href;

@@ -1,5 +1,5 @@
 /** Reads and checks an adapter in a thread of its own, and answers with what the registry keeps of it. */
-import { EspalierError, type ErrorShape } from '../errors.js';
+import { EspalierError, type ErrorShape } from '../errors/espalier-error.js';
 import type { AdapterBase, AdapterFiles } from '../formats/peft/open-adapter.js';
 import { readAdapter } from '../formats/peft/read-adapter.js';
 import { normsOf } from './adapter-norms.js';

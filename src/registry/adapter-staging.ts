@@ -1,5 +1,6 @@
 /** The files of a PEFT folder on their way into the store, each within its limit; none may be an archive. */
-import { BlobTooLargeError, FileTooLargeError, InvalidFileError } from '../errors.js';
+import { FileTooLargeError, InvalidFileError } from '../errors/files.js';
+import { BlobTooLargeError } from '../errors/storage.js';
 import { refuseArchive } from './archives.js';
 import type { RevisionSource } from './dto/hub.dto.js';
 import { MAX_CARD_BYTES, type PushFields } from './dto/revision.dto.js';

@@ -2,7 +2,7 @@
  * Archives are refused, by their names and by their first bytes: nothing is ever unpacked here, so none can reach out of
  * the place where it is put, or grow past a limit that its size kept to.
  */
-import { ArchiveRefusedError } from '../errors.js';
+import { ArchiveRefusedError } from '../errors/files.js';
 
 const NAME = /\.(zip|tar|tgz|tbz2?|txz|gz|bz2|xz|zst|7z|rar)$/i;
 

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { z } from 'zod';
 import { SYSTEM } from '../access/request-context.js';
 import { CONFIG, type Config } from '../config.js';
-import { isMissingFile } from '../errors.js';
+import { isMissingFile } from '../errors/files.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { EXAMPLES } from './import-folders.js';
 import { ModelsService } from './models.service.js';

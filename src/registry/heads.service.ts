@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../access/request-context.js';
 import type { Transaction } from '../database/database.js';
-import { NothingToRollBackError } from '../errors.js';
+import { NothingToRollBackError } from '../errors/revisions.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { NodeDto } from './dto/node.dto.js';
 import type { Promote } from './dto/revision.dto.js';

@@ -5,7 +5,7 @@ import { access, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CONFIG, type Config } from '../config.js';
-import { FolderNotAllowedError, FolderNotFoundError, isMissingFile, MissingFileError } from '../errors.js';
+import { FolderNotAllowedError, FolderNotFoundError, isMissingFile, MissingFileError } from '../errors/files.js';
 
 /** Of the repository: two levels up from src/registry and from dist/registry alike. */
 export const EXAMPLES = fileURLToPath(new URL('../../examples', import.meta.url));

@@ -7,13 +7,10 @@ import { ulid } from 'ulid';
 import { requireWholeRegistry } from '../access/scope.js';
 import type { RequestContext } from '../access/request-context.js';
 import { Database } from '../database/database.js';
-import {
-  BlobVanishedError,
-  DatabaseUnavailableError,
-  ModelExistsError,
-  ModelNotImportedError,
-  PathSyntaxError,
-} from '../errors.js';
+import { DatabaseUnavailableError } from '../errors/database.js';
+import { ModelExistsError, ModelNotImportedError } from '../errors/models.js';
+import { PathSyntaxError } from '../errors/paths.js';
+import { BlobVanishedError } from '../errors/storage.js';
 import { quantizationOf, type Quantization } from '../formats/quantization/scheme.js';
 import { parsePath } from '../tree/path.js';
 import { toModelDto, type ImportedModelDto, type ImportModel, type ModelDto } from './dto/model.dto.js';

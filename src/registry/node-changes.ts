@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../access/request-context.js';
 import { Database, type Transaction } from '../database/database.js';
 import type { Prisma, Node as NodeRow } from '../database/generated/client.js';
-import { VersionConflictError } from '../errors.js';
+import { VersionConflictError } from '../errors/requests.js';
 import type { NodeRecord } from '../tree/records.js';
 import type { AuditInput } from './audit-log.js';
 import type { RegistryChange } from './changed-rows.js';

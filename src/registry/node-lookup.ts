@@ -1,6 +1,7 @@
 /** How callers name a node: by id, or by a path of plain names; and which nodes a caller can see. */
 import type { Caller } from '../access/scope.js';
-import { NodeArchivedError, NodeNotFoundError, PathSyntaxError } from '../errors.js';
+import { NodeArchivedError, NodeNotFoundError } from '../errors/nodes.js';
+import { PathSyntaxError } from '../errors/paths.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import { parsePath } from '../tree/path.js';
 import type { NodeRecord } from '../tree/records.js';

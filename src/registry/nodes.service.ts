@@ -2,7 +2,8 @@
 import { Injectable } from '@nestjs/common';
 import { ulid } from 'ulid';
 import type { RequestContext } from '../access/request-context.js';
-import { MoveChangesSumsError, NodeDetachedError, RootNodeError } from '../errors.js';
+import { RootNodeError } from '../errors/nodes.js';
+import { MoveChangesSumsError, NodeDetachedError } from '../errors/tree-shape.js';
 import type { NodeRecord } from '../tree/records.js';
 import type { CreateNode, ListNodes, MoveNode, NodeDto, UpdateNode } from './dto/node.dto.js';
 import { cursorKey, toPage, type Page } from './dto/page.js';

@@ -1,5 +1,6 @@
 /** Where a push goes, and what its adapter stands on. */
-import { NodeNotFoundError, RootNodeError, TrainedOnError } from '../errors.js';
+import { NodeNotFoundError, RootNodeError } from '../errors/nodes.js';
+import { TrainedOnError } from '../errors/revisions.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { NodeRecord, RevisionRecord } from '../tree/records.js';
 import type { RevisionReference } from './dto/revision.dto.js';

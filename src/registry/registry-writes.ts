@@ -8,7 +8,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import pLimit from 'p-limit';
 import type { RequestContext } from '../access/request-context.js';
 import { Database, type Transaction } from '../database/database.js';
-import { DatabaseUnavailableError } from '../errors.js';
+import { DatabaseUnavailableError } from '../errors/database.js';
 import { LOGGER, type Logger } from '../logger.js';
 import { appendAudit, lockWriters, type AuditInput } from './audit-log.js';
 import { ChangeFeed } from './change-feed.js';

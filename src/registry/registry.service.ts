@@ -2,7 +2,8 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../access/request-context.js';
 import type { AdapterUse, ModelSource } from '../engine/protocol.js';
-import { ModelNotImportedError, PathNotFoundError } from '../errors.js';
+import { ModelNotImportedError } from '../errors/models.js';
+import { PathNotFoundError } from '../errors/paths.js';
 import { BlobStore } from '../storage/blob-store.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { NodeRecord } from '../tree/records.js';

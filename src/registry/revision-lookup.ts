@@ -1,4 +1,4 @@
-import { UnknownRevisionError } from '../errors.js';
+import { UnknownRevisionError } from '../errors/revisions.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { RevisionRecord } from '../tree/records.js';
 import type { RevisionReference } from './dto/revision.dto.js';

@@ -1,5 +1,5 @@
 /** Revisions that a request names within a node, or the reason why it can't have them. */
-import { RevisionNotFoundError, RevisionRecalledError } from '../errors.js';
+import { RevisionNotFoundError, RevisionRecalledError } from '../errors/revisions.js';
 import type { AdapterTree } from '../tree/adapter-tree.js';
 import type { RevisionRecord } from '../tree/records.js';
 import type { RevisionReference } from './dto/revision.dto.js';

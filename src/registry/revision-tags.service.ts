@@ -1,7 +1,7 @@
 /** Tags of revisions: of all that was pushed, the one thing that people may change afterwards. */
 import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../access/request-context.js';
-import { VersionConflictError } from '../errors.js';
+import { VersionConflictError } from '../errors/requests.js';
 import type { RevisionDto, RevisionTags } from './dto/revision.dto.js';
 import { toRevisionRecord } from './records-of-rows.js';
 import { RegistryWrites, unchanged } from './registry-writes.js';

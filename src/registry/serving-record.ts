@@ -5,7 +5,7 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { Database } from '../database/database.js';
-import { ServedPathNotFoundError } from '../errors.js';
+import { ServedPathNotFoundError } from '../errors/paths.js';
 import { LOGGER, type Logger } from '../logger.js';
 import type { ResolvedPath } from '../tree/resolved-path.js';
 import type { RequestContext } from '../access/request-context.js';

@@ -4,7 +4,7 @@
  * What can't be taken back now is left to garbage collection.
  */
 import { Inject, Injectable } from '@nestjs/common';
-import { explainWriteError } from '../errors.js';
+import { explainWriteError } from '../errors/storage.js';
 import { BlobStore } from '../storage/blob-store.js';
 import { UnreferencedBlobs } from './unreferenced-blobs.js';
 

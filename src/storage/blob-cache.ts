@@ -7,7 +7,7 @@
 import { existsSync, renameSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BlobDamagedError } from '../errors.js';
+import { BlobDamagedError } from '../errors/storage.js';
 import type { StoredBlob } from './blob-store.js';
 import { sweepTemporary, temporaryName } from './temporary.js';
 

@@ -7,7 +7,8 @@
 import { existsSync, renameSync } from 'node:fs';
 import { access, constants, mkdir, opendir, rm, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { isMissingFile, StorageUnavailableError } from '../errors.js';
+import { isMissingFile } from '../errors/files.js';
+import { StorageUnavailableError } from '../errors/storage.js';
 import { blobKey, blobOfKey, BlobStore, type ListedBlob, type Placed, type StoredBlob } from './blob-store.js';
 import { syncFolder } from './durable.js';
 import { writeHashed } from './hashed-file.js';

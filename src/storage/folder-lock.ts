@@ -10,7 +10,7 @@ import { existsSync, readFileSync, unlinkSync } from 'node:fs';
 import { link, mkdir, readFile, rm, rmdir, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DataFolderHeldError } from '../errors.js';
+import { DataFolderHeldError } from '../errors/start-up.js';
 import { isRunning, ownIdentity, type ProcessIdentity } from './process-identity.js';
 
 interface Holder extends ProcessIdentity {

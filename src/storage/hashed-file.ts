@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
-import { BlobTooLargeError } from '../errors.js';
+import { BlobTooLargeError } from '../errors/storage.js';
 import type { StoredBlob } from './blob-store.js';
 
 /** Writes a new file and forces it to the disk. On an error the half file stays; the caller removes it. */

@@ -17,7 +17,7 @@ import { Upload } from '@aws-sdk/lib-storage';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
-import { BlobMissingError, explainWriteError, StorageOpenError, StorageUnavailableError } from '../errors.js';
+import { BlobMissingError, explainWriteError, StorageOpenError, StorageUnavailableError } from '../errors/storage.js';
 import { BlobCache } from './blob-cache.js';
 import type { S3Location } from './blob-location.js';
 import { blobKey, blobOfKey, BlobStore, type ListedBlob, type Placed, type StoredBlob } from './blob-store.js';

@@ -1,7 +1,8 @@
 /** What the SDK throws, as errors of ours: an outage, a refusal that somebody has to mend, or a missing object. */
 import { S3ServiceException } from '@aws-sdk/client-s3';
 import { isNativeError } from 'node:util/types';
-import { EspalierError, StorageRefusedError, StorageUnavailableError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
+import { StorageRefusedError, StorageUnavailableError } from '../errors/storage.js';
 import type { S3Location } from './blob-location.js';
 
 /** The particulars of SDK errors hold what was signed and with which key; these don't. */

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissingFile } from '../errors.js';
+import { isMissingFile } from '../errors/files.js';
 import { isTagRunning, ownTag } from './process-identity.js';
 
 const SUFFIX = '.tmp';

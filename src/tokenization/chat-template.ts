@@ -1,6 +1,6 @@
 /** A checkpoint's chat template (Jinja), rendered as transformers' `apply_chat_template` does. */
 import { Template } from '@huggingface/jinja';
-import { ChatTemplateError, UnsupportedTokenizerError } from '../errors.js';
+import { ChatTemplateError, UnsupportedTokenizerError } from '../errors/tokenization.js';
 import type { TokenizerFiles } from './tokenizer-files.js';
 import { UserText } from './user-text.js';
 

@@ -1,5 +1,5 @@
 /** All that a checkpoint knows about text, as a worker holds it: encoder, decoder table and chat template. */
-import { MissingChatTemplateError } from '../errors.js';
+import { MissingChatTemplateError } from '../errors/tokenization.js';
 import { ChatTemplate, type ChatMessage, type ChatOptions } from './chat-template.js';
 import { TokenEncoder } from './token-encoder.js';
 import { buildTokenTable, type TokenTableData } from './token-table.js';

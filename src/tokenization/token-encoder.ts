@@ -5,7 +5,7 @@
  * splitting at added tokens is ours, because the library's own finds special tokens in whatever a user types; and a
  * model whose vocabulary lists its special tokens (`<s>` in SentencePiece) must not build them from text either.
  */
-import { UnsupportedTokenizerError } from '../errors.js';
+import { UnsupportedTokenizerError } from '../errors/tokenization.js';
 import { AddedTokens, type AddedToken, type Untrusted } from './added-tokens.js';
 import { HuggingFaceTokenizer } from './hugging-face-tokenizer.js';
 import { MAX_TOKEN_ID, type TokenizerFiles } from './tokenizer-files.js';

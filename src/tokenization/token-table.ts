@@ -6,7 +6,7 @@
  * SentencePiece's replaces `▁` by a space and `<0xE2>` by a byte, and strips one space at the start of a text.
  */
 import { z } from 'zod';
-import { UnsupportedTokenizerError } from '../errors.js';
+import { UnsupportedTokenizerError } from '../errors/tokenization.js';
 import type { AddedToken } from './added-tokens.js';
 
 export interface TokenTableData {

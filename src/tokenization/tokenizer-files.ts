@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { UnsupportedTokenizerError } from '../errors.js';
+import { UnsupportedTokenizerError } from '../errors/tokenization.js';
 
 /** Tables are as long as the largest id, whatever lies below it. Vocabularies have up to some 300,000 tokens. */
 export const MAX_TOKEN_ID = 2_000_000;

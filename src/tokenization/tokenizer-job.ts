@@ -1,5 +1,5 @@
 /** What the service and a tokenizer worker say to each other. */
-import type { ErrorShape } from '../errors.js';
+import type { ErrorShape } from '../errors/espalier-error.js';
 import type { ChatMessage, ChatOptions } from './chat-template.js';
 import type { TokenizerSummary } from './checkpoint-tokenizer.js';
 

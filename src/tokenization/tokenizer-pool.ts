@@ -5,7 +5,8 @@
  */
 import { LRUCache } from 'lru-cache';
 import { Piscina } from 'piscina';
-import { EspalierError, PromptTooLargeError, TokenizationQueueFullError, TokenizationTimeoutError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
+import { PromptTooLargeError, TokenizationQueueFullError, TokenizationTimeoutError } from '../errors/tokenization.js';
 import type { ChatMessage, ChatOptions } from './chat-template.js';
 import type { TokenizerSummary } from './checkpoint-tokenizer.js';
 import { TokenTable } from './token-table.js';

@@ -13,7 +13,7 @@
  * Limits: a template that escapes such characters (`|e`, `|urlencode`) doesn't see them. A template that writes all
  * the punctuation of a special token around a user's word (`<|{{ content }}|>`) makes that token, as it says.
  */
-import { InvalidRequestError } from '../errors.js';
+import { InvalidRequestError } from '../errors/requests.js';
 
 const FIRST_PRIVATE = 0xe000;
 const LAST_PRIVATE = 0xf8ff;

@@ -1,7 +1,7 @@
 /** A worker thread of the tokenizer pool. Keeps the tokenizers that it has read. */
 import { parentPort } from 'node:worker_threads';
 import { LRUCache } from 'lru-cache';
-import { EspalierError } from '../errors.js';
+import { EspalierError } from '../errors/espalier-error.js';
 import { CheckpointTokenizer } from './checkpoint-tokenizer.js';
 import type { JobStarted, TokenizerJob, TokenizerResult, TokenizerSource } from './tokenizer-job.js';
 

@@ -8,7 +8,9 @@
  * Revisions that come in pages stay there as text until somebody asks for them. Of those that come one by one, with a
  * string of their own for every id, what is kept shares the strings of what it points to.
  */
-import { NameTakenError, NodeNotFoundError, PathNotFoundError, TreeStructureError } from '../errors.js';
+import { NodeNotFoundError } from '../errors/nodes.js';
+import { NameTakenError, PathNotFoundError } from '../errors/paths.js';
+import { TreeStructureError } from '../errors/tree-shape.js';
 import { ChildIndex } from './child-index.js';
 import { nearestPaths } from './nearest.js';
 import { parsePath, type ParsedPath } from './path.js';

@@ -2,7 +2,7 @@
  * Nodes by id, as far as graphology reads its Map of them. A Map of a million strings hashes each anew, is copied whenever
  * it grows, and is walked by every collection of garbage.
  */
-import { TreeStructureError } from '../errors.js';
+import { TreeStructureError } from '../errors/tree-shape.js';
 import { HandleTable, hashOf } from './handle-table.js';
 import type { StoredNode } from './tree-node.js';
 

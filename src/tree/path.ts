@@ -5,7 +5,7 @@
  * A weight has at most three decimals and |w| ≤ 4. After the `@` stands a revision's number, or an alias, which starts
  * with a letter. Lengths and depth are bounded, so that a path from outside costs little to refuse.
  */
-import { PathSyntaxError } from '../errors.js';
+import { PathSyntaxError } from '../errors/paths.js';
 
 export const MAX_NAME_CHARS = 64;
 /** Segments after the model. */

@@ -9,15 +9,9 @@
  * trained before its parent had any pins the parent to nothing: adding what came later would change its sum. A pin that
  * was recalled gives way to its fallback.
  */
-import {
-  AncestorOverrideError,
-  NodeArchivedError,
-  NodeDisabledError,
-  PathNotFoundError,
-  RedirectedSegmentError,
-  RevisionNotFoundError,
-  RevisionRecalledError,
-} from '../errors.js';
+import { NodeArchivedError, NodeDisabledError } from '../errors/nodes.js';
+import { AncestorOverrideError, PathNotFoundError, RedirectedSegmentError } from '../errors/paths.js';
+import { RevisionNotFoundError, RevisionRecalledError } from '../errors/revisions.js';
 import { nearestPaths } from './nearest.js';
 import { formatPath, formatSegment, type ParsedPath, type ParsedSegment } from './path.js';
 import { pathDigest } from './path-digest.js';

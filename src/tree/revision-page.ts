@@ -6,7 +6,7 @@
  * `head` and `recalled` are 1 or 0, and an empty id stands for null. Ordered by node, as the nodes are that the page is of,
  * then by number. Neither ids nor digests hold a comma or an end of line.
  */
-import { NodeNotFoundError } from '../errors.js';
+import { NodeNotFoundError } from '../errors/nodes.js';
 import type { RevisionRecord } from './records.js';
 
 const NEW_LINE = '\n';

@@ -1,5 +1,5 @@
 /** Rows from a database could hold a ring of parents, which no walk from a root would ever reach. */
-import { TreeStructureError } from '../errors.js';
+import { TreeStructureError } from '../errors/tree-shape.js';
 import type { TreeNode } from './tree-node.js';
 
 const REACHES_ROOT = 1;

@@ -1,12 +1,7 @@
 /** What keeps the tree a tree: one name under a parent, no cycles, one model a tree, and no deeper than a path can say. */
-import {
-  NameRedirectedError,
-  NameTakenError,
-  NodeCycleError,
-  NodeNotFoundError,
-  NodeTooDeepError,
-  TreeStructureError,
-} from '../errors.js';
+import { NodeNotFoundError } from '../errors/nodes.js';
+import { NameRedirectedError, NameTakenError } from '../errors/paths.js';
+import { NodeCycleError, NodeTooDeepError, TreeStructureError } from '../errors/tree-shape.js';
 import { MAX_DEPTH } from './path.js';
 import type { NodeRecord } from './records.js';
 import { redirectOfAnother } from './redirects.js';

@@ -1,5 +1,5 @@
 /** Edges by key, as far as graphology reads its Map of them: seen from the nodes, each of which has one, to its parent. */
-import { TreeStructureError } from '../errors.js';
+import { TreeStructureError } from '../errors/tree-shape.js';
 import type { NodeMap } from './node-map.js';
 import { edgeOf, type TreeEdge } from './tree-node.js';
 

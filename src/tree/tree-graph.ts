@@ -7,7 +7,7 @@
  * works; nodes and edges are set by the four methods below alone.
  */
 import { DirectedGraph } from 'graphology';
-import { TreeStructureError } from '../errors.js';
+import { TreeStructureError } from '../errors/tree-shape.js';
 import { NodeMap } from './node-map.js';
 import { TreeEdges } from './tree-edges.js';
 import type { StoredNode } from './tree-node.js';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AdapterLoaderThreads, IN_THIS_THREAD, loadFailure } from '../../src/engine/adapter-loader.js';
-import { reasonsOf } from '../../src/errors.js';
+import { reasonsOf } from '../../src/errors/espalier-error.js';
 import type { AdapterUse } from '../../src/engine/protocol.js';
 import { GoldenCase } from '../conformance/support/golden.js';
 

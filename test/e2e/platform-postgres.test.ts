@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { pino } from 'pino';
 import { readConfig } from '../../src/config.js';
 import { Database } from '../../src/database/database.js';
-import { DatabaseOpenError, DatabaseUnavailableError } from '../../src/errors.js';
+import { DatabaseOpenError, DatabaseUnavailableError } from '../../src/errors/database.js';
 import { createDatabase, onPostgres, type TestDatabase } from './support/postgres.js';
 import { until } from './support/processes.js';
 import { TestService } from './support/service.js';

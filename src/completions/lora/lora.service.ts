@@ -7,15 +7,11 @@ import { isAbsolute } from 'node:path';
 import type { RequestContext } from '../../access/request-context.js';
 import { mayUse } from '../../access/scope.js';
 import { CONFIG, type Config } from '../../config.js';
-import {
-  EspalierError,
-  InvalidRequestError,
-  LoraLoadedError,
-  MissingScopeError,
-  ModelNotFoundError,
-  RootNodeError,
-  UnloadTimeoutError,
-} from '../../errors.js';
+import { MissingScopeError } from '../../errors/access.js';
+import { LoraLoadedError, ModelNotFoundError, UnloadTimeoutError } from '../../errors/completions.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { RootNodeError } from '../../errors/nodes.js';
+import { InvalidRequestError } from '../../errors/requests.js';
 import type { Receive } from '../../registry/adapter-staging.js';
 import { hubReference } from '../../registry/dto/hub.dto.js';
 import { HeadsService } from '../../registry/heads.service.js';

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { RequestContext } from '../../access/request-context.js';
 import { ENGINE, type EngineClient } from '../../engine/engine-client.js';
 import { GREEDY } from '../../engine/protocol.js';
-import { EspalierError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
 import { RegistryService } from '../../registry/registry.service.js';
 
 /** A model that is loaded for the first time takes its time. */

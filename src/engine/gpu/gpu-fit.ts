@@ -1,5 +1,5 @@
 /** Whether a model fits into the GPU's memory, before anything of it is loaded. The runtime can't say how much there is. */
-import { GpuMemoryExceededError } from '../../errors.js';
+import { GpuMemoryExceededError } from '../../errors/gpu.js';
 import type { TensorLocation } from '../../formats/checkpoint/tensor-location.js';
 import { inputType } from '../../graph/weights.js';
 import type { EngineLimits } from '../protocol.js';

@@ -2,7 +2,7 @@
  * Weights in the GPU's memory, by the names of the checkpoint: matrices in the device's float type, vectors in float32,
  * quantised ones as they are stored. Several lanes may use one tensor: it goes with the last of them.
  */
-import { Float16ExceededError } from '../../errors.js';
+import { Float16ExceededError } from '../../errors/gpu.js';
 import type { TensorLocation } from '../../formats/checkpoint/tensor-location.js';
 import { TensorReader } from '../../formats/checkpoint/tensor-reader.js';
 import { encodeBF16AsF16, encodeF16, isFiniteF16 } from '../../formats/safetensors/half.js';

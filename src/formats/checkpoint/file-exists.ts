@@ -1,5 +1,5 @@
 import { access } from 'node:fs/promises';
-import { isMissingFile } from '../../errors.js';
+import { isMissingFile } from '../../errors/files.js';
 
 /** False only where there is none: a file that can't be looked at is an error. */
 export async function fileExists(file: string): Promise<boolean> {

@@ -9,7 +9,8 @@ import { createReadStream } from 'node:fs';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isMissingFile, ModelFilesChangedError } from '../../errors.js';
+import { isMissingFile } from '../../errors/files.js';
+import { ModelFilesChangedError } from '../../errors/models.js';
 
 export const STAMPS_FILE = 'files.json';
 

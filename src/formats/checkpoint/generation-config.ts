@@ -1,7 +1,7 @@
 /** What a checkpoint says about generating: tokens that end a text, and defaults for sampling. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { InvalidFileError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { readJsonFile } from '../json.js';
 import { CONFIG_FILE } from './parse-model-config.js';
 

@@ -4,7 +4,8 @@
  * that transformers itself doesn't read for them mean nothing here either.
  */
 import { z } from 'zod';
-import { InvalidFileError, UnsupportedArchitectureError, UnsupportedConfigError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
+import { UnsupportedArchitectureError, UnsupportedConfigError } from '../../errors/models.js';
 import { MODEL_TYPES, type ModelConfig, type ModelType } from './model-config.js';
 import { parseRope } from './rope-config.js';
 

@@ -1,7 +1,8 @@
 /** A Hugging Face folder → its config, where its tensors lie, and what else belongs to it. No weight is read. */
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InvalidFileError, MissingTensorError, TensorShapeError, UnsupportedConfigError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
+import { MissingTensorError, TensorShapeError, UnsupportedConfigError } from '../../errors/models.js';
 import { readJsonFile, shorten } from '../json.js';
 import { readQuantized } from '../quantization/read-quantized.js';
 import type { Quantization } from '../quantization/scheme.js';

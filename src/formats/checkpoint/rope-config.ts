@@ -3,7 +3,7 @@
  * `rope_scaling`), read as transformers' `modeling_rope_utils.py` reads them.
  */
 import { z } from 'zod';
-import { UnsupportedConfigError } from '../../errors.js';
+import { UnsupportedConfigError } from '../../errors/models.js';
 import type { ModelConfig, RopeScaling } from './model-config.js';
 
 const DEFAULT_THETA = 10_000;

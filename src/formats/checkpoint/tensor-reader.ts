@@ -1,7 +1,7 @@
 /** Reads a checkpoint's tensors, or pieces of them, into memory that is there already. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InvalidFileError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { decodeBF16, decodeF16 } from '../safetensors/half.js';
 import type { TensorLocation } from './tensor-location.js';
 

@@ -1,7 +1,7 @@
 /** Which safetensors files a checkpoint has, and which tensor lies in which: one file, or shards with an index. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { InvalidFileError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { readJsonFile, shorten } from '../json.js';
 import { QUANTIZED_FILE } from '../quantization/quantized-file.js';
 import { SafetensorsFile } from '../safetensors/safetensors-file.js';

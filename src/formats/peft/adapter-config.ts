@@ -3,7 +3,8 @@
  * in training is passed over, and anything else that isn't at its default is refused by name.
  */
 import { z } from 'zod';
-import { InvalidFileError, UnsupportedAdapterError } from '../../errors.js';
+import { UnsupportedAdapterError } from '../../errors/adapters.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { shorten } from '../json.js';
 
 export const ADAPTER_CONFIG_FILE = 'adapter_config.json';

@@ -1,5 +1,5 @@
 /** The names of tensors in `adapter_model.safetensors`. */
-import { InvalidAdapterTensorError } from '../../errors.js';
+import { InvalidAdapterTensorError } from '../../errors/adapters.js';
 import { EMBEDDING, LM_HEAD } from '../checkpoint/expected-tensors.js';
 import { shorten } from '../json.js';
 

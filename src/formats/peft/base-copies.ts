@@ -3,7 +3,7 @@
  * that was resized, an embedding that was trained) is a change that a low-rank sum can't serve.
  */
 import { join } from 'node:path';
-import { InvalidAdapterTensorError } from '../../errors.js';
+import { InvalidAdapterTensorError } from '../../errors/adapters.js';
 import { EMBEDDING, LM_HEAD } from '../checkpoint/expected-tensors.js';
 import { readWeightFiles } from '../checkpoint/weight-files.js';
 import { maxDifference } from '../safetensors/compare.js';

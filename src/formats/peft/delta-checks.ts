@@ -2,7 +2,7 @@
  * What a delta's values may be. A row's mask of 0 doesn't shield it from another's infinity (0 × Inf is NaN), so values
  * whose products could overflow are kept out.
  */
-import { InvalidAdapterTensorError } from '../../errors.js';
+import { InvalidAdapterTensorError } from '../../errors/adapters.js';
 import type { LowRankDelta } from '../../lowrank/delta.js';
 
 /** Largest |A| and |s · B|. Trained adapters stay below 10. */

@@ -2,7 +2,7 @@
  * A PEFT folder's two files, opened: config, keys and shapes are checked against the base model that it is for, and
  * tensors are read when they are asked for, module by module, or in parts.
  */
-import { AdapterBaseMismatchError, InvalidAdapterTensorError } from '../../errors.js';
+import { AdapterBaseMismatchError, InvalidAdapterTensorError } from '../../errors/adapters.js';
 import type { LowRankDelta } from '../../lowrank/delta.js';
 import type { ModelConfig } from '../checkpoint/model-config.js';
 import { linearModules } from '../checkpoint/modules.js';

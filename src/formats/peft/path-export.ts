@@ -3,7 +3,7 @@
  * the one rounding of w·s·B. The file is laid out from the shapes alone and then written front to back in small pieces,
  * so neither an adapter nor a module is ever whole in memory. The same adapters and weights give the same bytes.
  */
-import { AdapterLoadError } from '../../errors.js';
+import { AdapterLoadError } from '../../errors/adapters.js';
 import { concatenateColumns } from '../../lowrank/concatenate.js';
 import { linearModules } from '../checkpoint/modules.js';
 import { type FileLayout, layOut } from '../safetensors/layout.js';

@@ -3,7 +3,7 @@
  * RE2's syntax agree on what such patterns use; where they don't, the pattern is refused.
  */
 import { RE2JS } from 're2js';
-import { UnsupportedAdapterError } from '../../errors.js';
+import { UnsupportedAdapterError } from '../../errors/adapters.js';
 import { shorten } from '../json.js';
 
 const MAX_LENGTH = 4096;

@@ -1,5 +1,5 @@
 /** A PEFT folder's two files → the deltas of an adapter, checked against the base model that it is for. */
-import { AdapterWithoutEffectError } from '../../errors.js';
+import { AdapterWithoutEffectError } from '../../errors/adapters.js';
 import type { LowRankDelta } from '../../lowrank/delta.js';
 import { shorten } from '../json.js';
 import { type Adapter, adapterDigest } from './adapter.js';

@@ -1,6 +1,6 @@
 /** What a model's file of quantised weights holds, checked against the config. No weight is read. */
 import { join } from 'node:path';
-import { InvalidFileError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { fileExists } from '../checkpoint/file-exists.js';
 import type { ModelConfig } from '../checkpoint/model-config.js';
 import type { TensorLocation } from '../checkpoint/tensor-location.js';

@@ -3,7 +3,7 @@
  * ever in memory.
  */
 import { open, type FileHandle } from 'node:fs/promises';
-import { MissingTensorError, UnsupportedQuantizationError } from '../../errors.js';
+import { MissingTensorError, UnsupportedQuantizationError } from '../../errors/models.js';
 import { EMBEDDING } from '../checkpoint/expected-tensors.js';
 import { linearModules, type LinearModule } from '../checkpoint/modules.js';
 import type { Checkpoint } from '../checkpoint/read-checkpoint.js';

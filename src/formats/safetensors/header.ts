@@ -3,7 +3,7 @@
  * Spec: https://github.com/huggingface/safetensors#format. Checked as strictly as its own library does: every byte after
  * the header belongs to exactly one tensor.
  */
-import { InvalidFileError } from '../../errors.js';
+import { InvalidFileError } from '../../errors/files.js';
 import { parseJson, shorten } from '../json.js';
 import { DTYPE_BITS } from './dtype.js';
 

@@ -1,7 +1,7 @@
 /** One safetensors file: its header in memory, its tensors read when they are asked for. */
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { InvalidFileError, isMissingFile } from '../../errors.js';
+import { InvalidFileError, isMissingFile } from '../../errors/files.js';
 import { regularFile } from '../json.js';
 import { isWeightDtype, WEIGHT_DTYPES, type WeightDtype } from './dtype.js';
 import { decodeBF16, decodeF16 } from './half.js';

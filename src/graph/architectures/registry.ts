@@ -1,4 +1,4 @@
-import { UnsupportedArchitectureError } from '../../errors.js';
+import { UnsupportedArchitectureError } from '../../errors/models.js';
 import type { ModelType } from '../../formats/checkpoint/model-config.js';
 import type { DecoderBlock } from '../decoder-block.js';
 import { llama } from './llama.js';

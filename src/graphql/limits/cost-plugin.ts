@@ -1,7 +1,8 @@
 /** Refuses what costs too much, once it is known which operation of the document runs, and with which variables. */
 import type { ApolloServerPlugin } from '@apollo/server';
 import { getVariableValues, GraphQLError, OperationTypeNode } from 'graphql';
-import { GraphqlInvalidError, GraphqlLimitError, type EspalierError } from '../../errors.js';
+import type { EspalierError } from '../../errors/espalier-error.js';
+import { GraphqlInvalidError, GraphqlLimitError } from '../../errors/graphql.js';
 import { queryCost, type CountedOperation } from './query-cost.js';
 
 export function costPlugin(limit: number): ApolloServerPlugin {

@@ -4,7 +4,7 @@
  */
 import { ApolloArmor } from '@escape.tech/graphql-armor';
 import { GraphQLError, type ValidationContext, type ValidationRule } from 'graphql';
-import { GraphqlLimitError } from '../../errors.js';
+import { GraphqlLimitError } from '../../errors/graphql.js';
 import type { GraphqlLimits, LimitName } from './limits.js';
 
 type Limited = Extract<LimitName, 'depth' | 'aliases' | 'directives'>;

@@ -2,7 +2,7 @@
  * What is committed, for one subscriber: an iterator that holds what its reader hasn't taken yet. By hand, because an async
  * generator that waits can't be ended from outside, and would stay subscribed for ever.
  */
-import { SubscriptionOverflowError } from '../../errors.js';
+import { SubscriptionOverflowError } from '../../errors/graphql.js';
 
 /** A reader that is further behind is told so, and ends. */
 const MAX_WAITING = 1_000;

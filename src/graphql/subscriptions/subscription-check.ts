@@ -11,7 +11,8 @@ import {
   type GraphQLSchema,
 } from 'graphql';
 import type { Config } from '../../config.js';
-import { EspalierError, GraphqlInvalidError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { GraphqlInvalidError } from '../../errors/graphql.js';
 import { syntaxError } from '../error-format.js';
 import { refuseCostly } from '../limits/cost-plugin.js';
 import { documentRules } from '../limits/document-rules.js';

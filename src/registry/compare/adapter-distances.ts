@@ -3,7 +3,8 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import pLimit from 'p-limit';
 import { Piscina } from 'piscina';
-import { ComparisonOverloadedError, EspalierError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { ComparisonOverloadedError } from '../../errors/exports.js';
 import type { Distances, DistancesAnswer, DistancesTask } from './distances.worker.js';
 
 const WORKER = new URL('./distances.worker.js', import.meta.url).href;

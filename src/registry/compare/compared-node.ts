@@ -1,5 +1,5 @@
 /** What one side of a comparison names, and where that comes from. */
-import { RevisionNotFoundError } from '../../errors.js';
+import { RevisionNotFoundError } from '../../errors/revisions.js';
 import type { AdapterTree } from '../../tree/adapter-tree.js';
 import type { NodeRecord, RevisionRecord } from '../../tree/records.js';
 import { findNode, isVisible, type Viewer } from '../node-lookup.js';

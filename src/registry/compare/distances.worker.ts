@@ -1,5 +1,6 @@
 /** Compares the matrices of two adapters of one base, module by module, in a thread of its own. */
-import { AdapterLoadError, EspalierError, reasonsOf, type ErrorShape } from '../../errors.js';
+import { AdapterLoadError } from '../../errors/adapters.js';
+import { EspalierError, reasonsOf, type ErrorShape } from '../../errors/espalier-error.js';
 import {
   OpenAdapter,
   type AdapterBase,

@@ -1,6 +1,6 @@
 /** Lists are pages: `{ data, nextCursor }`; the cursor is opaque to callers and stands for the last entry given out. */
 import { z } from 'zod';
-import { InvalidRequestError } from '../../errors.js';
+import { InvalidRequestError } from '../../errors/requests.js';
 
 export const MAX_PAGE_SIZE = 1000;
 

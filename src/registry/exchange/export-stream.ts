@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import type { MessagePort } from 'node:worker_threads';
-import { EspalierError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
 import type { ExportMessage } from './export.worker.js';
 
 /** Bytes that wait here for a slow reader. */

@@ -2,7 +2,8 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { MessageChannel } from 'node:worker_threads';
-import { EspalierError, ExportOverloadedError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { ExportOverloadedError } from '../../errors/exports.js';
 import { ExportStream } from './export-stream.js';
 import type { ExportAnswer, ExportTask } from './export.worker.js';
 

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { RequestContext } from '../../access/request-context.js';
-import { ExportForbiddenError, NothingToExportError } from '../../errors.js';
+import { ExportForbiddenError, NothingToExportError } from '../../errors/exports.js';
 import type { OfferedFile } from '../../http/offered-file.js';
 import type { ResolvedPath } from '../../tree/resolved-path.js';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS } from '../adapter-staging.js';

@@ -3,7 +3,8 @@
  * message that asks for one, so that a slow reader holds up nobody, and a closed port ends it.
  */
 import type { MessagePort } from 'node:worker_threads';
-import { EspalierError, InternalError, reasonsOf, type ErrorShape } from '../../errors.js';
+import { EspalierError, reasonsOf, type ErrorShape } from '../../errors/espalier-error.js';
+import { InternalError } from '../../errors/requests.js';
 import type { AdapterBase } from '../../formats/peft/open-adapter.js';
 import { PathExport, type ExportStep } from '../../formats/peft/path-export.js';
 

@@ -6,7 +6,8 @@
  * Headers have to come in time, and bodies at some pace.
  */
 import type { HubConfig } from '../../config.js';
-import { EspalierError, HubRedirectError, HubUnavailableError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { HubRedirectError, HubUnavailableError } from '../../errors/hub.js';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = new Set([301, 302, 303, 307, 308]);

@@ -6,15 +6,10 @@
 import { fileDownloadInfo, HubApiError, modelInfo, pathsInfo, type PathInfo } from '@huggingface/hub';
 import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type HubConfig } from '../../config.js';
-import {
-  BlobTooLargeError,
-  EspalierError,
-  HubDisabledError,
-  HubNotFoundError,
-  HubRefusedError,
-  HubUnavailableError,
-  MissingFileError,
-} from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
+import { MissingFileError } from '../../errors/files.js';
+import { HubDisabledError, HubNotFoundError, HubRefusedError, HubUnavailableError } from '../../errors/hub.js';
+import { BlobTooLargeError } from '../../errors/storage.js';
 import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, README, type AdapterBlobs, type AdapterStaging } from '../adapter-staging.js';
 import type { HubReference, RevisionSource } from '../dto/hub.dto.js';
 import { hubFetch } from './hub-fetch.js';

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMissingFile } from '../../errors.js';
+import { isMissingFile } from '../../errors/files.js';
 import { temporaryName } from '../../storage/temporary.js';
 import { ModelFolders } from '../model-folders.js';
 import { RegistryWrites } from '../registry-writes.js';

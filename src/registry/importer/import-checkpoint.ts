@@ -8,7 +8,9 @@
 import { createHash } from 'node:crypto';
 import { access, mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { explainWriteError, isMissingFile, ModelFilesChangedError } from '../../errors.js';
+import { isMissingFile } from '../../errors/files.js';
+import { ModelFilesChangedError } from '../../errors/models.js';
+import { explainWriteError } from '../../errors/storage.js';
 import {
   checkFileStamps,
   STAMPS_FILE,

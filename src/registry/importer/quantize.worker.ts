@@ -2,7 +2,8 @@
 import { join } from 'node:path';
 import { stat } from 'node:fs/promises';
 import type { MessagePort } from 'node:worker_threads';
-import { EspalierError, explainWriteError, type ErrorShape } from '../../errors.js';
+import { EspalierError, type ErrorShape } from '../../errors/espalier-error.js';
+import { explainWriteError } from '../../errors/storage.js';
 import { sha256Of, type HashedFile } from '../../formats/checkpoint/file-stamps.js';
 import { readCheckpoint } from '../../formats/checkpoint/read-checkpoint.js';
 import { QUANTIZED_FILE } from '../../formats/quantization/quantized-file.js';

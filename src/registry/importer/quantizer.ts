@@ -2,7 +2,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
 import { MessageChannel } from 'node:worker_threads';
-import { EspalierError } from '../../errors.js';
+import { EspalierError } from '../../errors/espalier-error.js';
 import type { HashedFile } from '../../formats/checkpoint/file-stamps.js';
 import type { Quantization } from '../../formats/quantization/scheme.js';
 import type { QuantizeAnswer, QuantizeTask } from './quantize.worker.js';

@@ -10,13 +10,8 @@ import type { RequestContext } from '../../access/request-context.js';
 import type { Scope } from '../../access/scope.js';
 import { Database, type Transaction } from '../../database/database.js';
 import type { ApiKey, Prisma } from '../../database/generated/client.js';
-import {
-  ApiKeyNotFoundError,
-  ApiKeyRevokedError,
-  LastAdminKeyError,
-  SubtreeKeyError,
-  VersionConflictError,
-} from '../../errors.js';
+import { ApiKeyNotFoundError, ApiKeyRevokedError, LastAdminKeyError, SubtreeKeyError } from '../../errors/access.js';
+import { VersionConflictError } from '../../errors/requests.js';
 import { cursorKey, toPage, type Page } from '../dto/page.js';
 import { findNode, isVisible } from '../node-lookup.js';
 import { RegistryWrites, unchanged, type Change } from '../registry-writes.js';

@@ -1,6 +1,6 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { Piscina } from 'piscina';
-import { ExportOverloadedError } from '../../errors.js';
+import { ExportOverloadedError } from '../../errors/exports.js';
 import type { Lineage } from '../../tree/lineage.js';
 
 const WORKER = new URL('./gexf.worker.js', import.meta.url).href;

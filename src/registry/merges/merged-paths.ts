@@ -10,7 +10,9 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import { CONFIG, type Config } from '../../config.js';
 import { ENGINE, type EngineClient } from '../../engine/engine-client.js';
 import { mergedLaneBytes } from '../../engine/merged-size.js';
-import { EspalierError, MergeFailedError, PathNotFoundError, type ErrorShape } from '../../errors.js';
+import { EspalierError, type ErrorShape } from '../../errors/espalier-error.js';
+import { MergeFailedError } from '../../errors/merges.js';
+import { PathNotFoundError } from '../../errors/paths.js';
 import { LOGGER, type Logger } from '../../logger.js';
 import type { ResolvedPath } from '../../tree/resolved-path.js';
 import { RecurringLook } from '../recurring-look.js';

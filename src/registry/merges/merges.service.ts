@@ -4,7 +4,7 @@ import { ulid } from 'ulid';
 import type { RequestContext } from '../../access/request-context.js';
 import type { Caller } from '../../access/scope.js';
 import { CONFIG, type Config } from '../../config.js';
-import { MergedBudgetExceededError, MergeNotFoundError, NothingToMergeError } from '../../errors.js';
+import { MergedBudgetExceededError, MergeNotFoundError, NothingToMergeError } from '../../errors/merges.js';
 import { formatPath, parsePath } from '../../tree/path.js';
 import { cursorKey, toPage, type Page, type PageQuery } from '../dto/page.js';
 import { isVisible } from '../node-lookup.js';

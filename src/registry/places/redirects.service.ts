@@ -4,7 +4,7 @@ import type { RequestContext } from '../../access/request-context.js';
 import type { Caller } from '../../access/scope.js';
 import { Database } from '../../database/database.js';
 import type { Redirect } from '../../database/generated/client.js';
-import { RedirectNotFoundError } from '../../errors.js';
+import { RedirectNotFoundError } from '../../errors/paths.js';
 import { cursorKey, toPage, type Page } from '../dto/page.js';
 import { findNode, isVisible } from '../node-lookup.js';
 import { RegistryWrites } from '../registry-writes.js';

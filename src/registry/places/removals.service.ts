@@ -14,10 +14,10 @@ import {
   NodeHasChildrenError,
   NodeNotFoundError,
   NodePurgedError,
-  NodeTooDeepError,
   RootNodeError,
   TrainedOnElsewhereError,
-} from '../../errors.js';
+} from '../../errors/nodes.js';
+import { NodeTooDeepError } from '../../errors/tree-shape.js';
 import { MAX_DEPTH } from '../../tree/path.js';
 import type { NodeRecord } from '../../tree/records.js';
 import type { NodeDto } from '../dto/node.dto.js';

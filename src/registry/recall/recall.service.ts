@@ -5,7 +5,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../../access/request-context.js';
 import type { Transaction } from '../../database/database.js';
-import { InvalidRequestError } from '../../errors.js';
+import { InvalidRequestError } from '../../errors/requests.js';
 import type { NodeRecord, RevisionRecord } from '../../tree/records.js';
 import type { RegistryChange } from '../changed-rows.js';
 import type { RevisionReference } from '../dto/revision.dto.js';

@@ -10,13 +10,10 @@ import { Injectable } from '@nestjs/common';
 import { ulid } from 'ulid';
 import type { RequestContext } from '../../access/request-context.js';
 import type { Transaction } from '../../database/database.js';
-import {
-  AdapterUnreadableError,
-  ModelNotImportedError,
-  NodeNotFoundError,
-  RevisionRecalledError,
-  RootNodeError,
-} from '../../errors.js';
+import { AdapterUnreadableError } from '../../errors/adapters.js';
+import { ModelNotImportedError } from '../../errors/models.js';
+import { NodeNotFoundError, RootNodeError } from '../../errors/nodes.js';
+import { RevisionRecalledError } from '../../errors/revisions.js';
 import { BlobStore } from '../../storage/blob-store.js';
 import type { NodeRecord, RevisionRecord } from '../../tree/records.js';
 import { AdapterReader } from '../adapter-reader.js';

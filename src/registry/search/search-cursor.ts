@@ -1,6 +1,6 @@
 /** Where a page of a search ended: at a value of what it is sorted by, and at a row that has this value. */
 import { z } from 'zod';
-import { InvalidRequestError } from '../../errors.js';
+import { InvalidRequestError } from '../../errors/requests.js';
 import { toCursor } from '../dto/page.js';
 import type { SearchOrder } from './search.dto.js';
 

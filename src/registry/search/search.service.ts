@@ -10,7 +10,7 @@ import { Injectable } from '@nestjs/common';
 import type { RequestContext } from '../../access/request-context.js';
 import { Database } from '../../database/database.js';
 import type { Prisma } from '../../database/generated/client.js';
-import { InvalidRequestError } from '../../errors.js';
+import { InvalidRequestError } from '../../errors/requests.js';
 import { pageOf, type Page } from '../dto/page.js';
 import { findNode, isPutAway, isVisible, type Viewer } from '../node-lookup.js';
 import { viewNode } from '../node-view.js';

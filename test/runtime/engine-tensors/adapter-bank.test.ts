@@ -6,7 +6,8 @@ import { HostCache } from '../../../src/engine/host-cache.js';
 import type { AdapterUse } from '../../../src/engine/protocol.js';
 import type { ModelConfig } from '../../../src/formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';
-import { InvalidFileError, NonFiniteAdapterError } from '../../../src/errors.js';
+import { NonFiniteAdapterError } from '../../../src/errors/adapters.js';
+import { InvalidFileError } from '../../../src/errors/files.js';
 
 const CONFIG: ModelConfig = {
   modelType: 'llama',

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { readConfig } from '../../../src/config.js';
 import { Database } from '../../../src/database/database.js';
 import { Prisma } from '../../../src/database/generated/client.js';
-import { DatabaseUnavailableError } from '../../../src/errors.js';
+import { DatabaseUnavailableError } from '../../../src/errors/database.js';
 
 let folder: string;
 let database: Database;

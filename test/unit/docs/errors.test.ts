@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ERROR_CODES } from '../../../src/error-codes.js';
 
@@ -7,7 +7,8 @@ const read = (file: string): string => readFileSync(join(root, file), 'utf8');
 
 /** `code` → status, from the source of the error classes. */
 function declared(): Map<string, string> {
-  const pairs = read('src/errors.ts').matchAll(/code: '([a-z_]+)',\s*status: (\d{3})/g);
+  const classes = readdirSync(join(root, 'src/errors')).map((file) => read(join('src/errors', file)));
+  const pairs = classes.join('\n').matchAll(/code: '([a-z_]+)',\s*status: (\d{3})/g);
   return new Map([...pairs].map(([, code = '', status = '']) => [code, status]));
 }
 

@@ -4,7 +4,7 @@ import { ModelLoads } from '../../../src/engine/model-loads.js';
 import { Quarantine, QUARANTINE_MS } from '../../../src/engine/quarantine.js';
 import { RestartBackoff } from '../../../src/engine/restart-backoff.js';
 import { RowStream } from '../../../src/engine/row-stream.js';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 
 const thrown = (act: () => void): unknown => {
   try {

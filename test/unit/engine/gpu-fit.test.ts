@@ -1,4 +1,4 @@
-import { GpuMemoryExceededError } from '../../../src/errors.js';
+import { GpuMemoryExceededError } from '../../../src/errors/gpu.js';
 import { assertFits } from '../../../src/engine/gpu/gpu-fit.js';
 import { GpuLedger } from '../../../src/engine/gpu/gpu-tensor.js';
 import type { TensorLocation } from '../../../src/formats/checkpoint/tensor-location.js';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Float16ExceededError } from '../../../src/errors.js';
+import { Float16ExceededError } from '../../../src/errors/gpu.js';
 import { readAsFed } from '../../../src/engine/gpu/gpu-weights.js';
 import type { TensorLocation } from '../../../src/formats/checkpoint/tensor-location.js';
 import { TensorReader } from '../../../src/formats/checkpoint/tensor-reader.js';

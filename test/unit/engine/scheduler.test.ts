@@ -3,7 +3,7 @@ import type { PrefillPace, RowsAtHand } from '../../../src/engine/prefill-pace.j
 import type { GenerationRequest } from '../../../src/engine/protocol.js';
 import { type Schedule, Scheduler, type SchedulerLimits } from '../../../src/engine/scheduler.js';
 import { Sequence } from '../../../src/engine/sequence.js';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import { CountedBank, CountedKv } from './support/memory.js';
 import { adapter, request } from './support/requests.js';
 

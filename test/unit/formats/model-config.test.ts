@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import { parseModelConfig } from '../../../src/formats/checkpoint/parse-model-config.js';
 import { TINY } from './support/tiny-model.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import { linearModules } from '../../../src/formats/checkpoint/modules.js';
 import { parseModelConfig } from '../../../src/formats/checkpoint/parse-model-config.js';
 import { parseAdapterConfig } from '../../../src/formats/peft/adapter-config.js';

@@ -1,4 +1,4 @@
-import { MissingTensorError, TensorShapeError, UnsupportedArchitectureError } from '../../../src/errors.js';
+import { MissingTensorError, TensorShapeError, UnsupportedArchitectureError } from '../../../src/errors/models.js';
 import { expectedTensors } from '../../../src/formats/checkpoint/expected-tensors.js';
 import type { ModelConfig, ModelType } from '../../../src/formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';

@@ -6,7 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { pino } from 'pino';
 import { z } from 'zod';
 import { readConfig } from '../../../src/config.js';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import { ErrorFilter } from '../../../src/http/error-filter.js';
 import { Lifecycle } from '../../../src/http/lifecycle.js';
 import { createAdapter } from '../../../src/http/server.js';

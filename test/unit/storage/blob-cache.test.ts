@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BlobDamagedError } from '../../../src/errors.js';
+import { BlobDamagedError } from '../../../src/errors/storage.js';
 import { BlobCache } from '../../../src/storage/blob-cache.js';
 import type { StoredBlob } from '../../../src/storage/blob-store.js';
 

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BlobTooLargeError } from '../../../src/errors.js';
+import { BlobTooLargeError } from '../../../src/errors/storage.js';
 import type { BlobStore, ListedBlob } from '../../../src/storage/blob-store.js';
 import { FileBlobStore } from '../../../src/storage/file-blob-store.js';
 import { S3BlobStore } from '../../../src/storage/s3-blob-store.js';

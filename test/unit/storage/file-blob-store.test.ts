@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readdir, rename, rm, stat, utimes, writeFile } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { StorageUnavailableError } from '../../../src/errors.js';
+import { StorageUnavailableError } from '../../../src/errors/storage.js';
 import { FileBlobStore } from '../../../src/storage/file-blob-store.js';
 import { temporaryName } from '../../../src/storage/temporary.js';
 

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DataFolderHeldError } from '../../../src/errors.js';
+import { DataFolderHeldError } from '../../../src/errors/start-up.js';
 import { FolderLock } from '../../../src/storage/folder-lock.js';
 import { isRunning, ownIdentity } from '../../../src/storage/process-identity.js';
 

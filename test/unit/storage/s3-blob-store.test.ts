@@ -11,7 +11,7 @@ import {
   StorageOpenError,
   StorageRefusedError,
   StorageUnavailableError,
-} from '../../../src/errors.js';
+} from '../../../src/errors/storage.js';
 import type { S3Location } from '../../../src/storage/blob-location.js';
 import { blobKey } from '../../../src/storage/blob-store.js';
 import { S3BlobStore } from '../../../src/storage/s3-blob-store.js';

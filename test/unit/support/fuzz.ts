@@ -3,7 +3,7 @@
  * over all of them, with another seed each time, which it prints.
  */
 import fc from 'fast-check';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 
 /** Kinds of input: paths, safetensors, PEFT configs, whole adapters, multipart bodies, GraphQL documents. */
 const KINDS = 6;

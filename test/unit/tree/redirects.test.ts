@@ -1,5 +1,5 @@
 /** Old names of nodes that moved: they lead on, and keep their place from others. */
-import { NameRedirectedError } from '../../../src/errors.js';
+import { NameRedirectedError } from '../../../src/errors/paths.js';
 import { AdapterTree } from '../../../src/tree/adapter-tree.js';
 import type { NodeRecord } from '../../../src/tree/records.js';
 import { refusal, Rows } from './rows.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import { AdapterTree } from '../../../src/tree/adapter-tree.js';
 import { pathDigest } from '../../../src/tree/path-digest.js';
 import { naiveResolve, naiveStale, naiveStaleNodes, type Asked, type NaiveStep } from './naive-resolution.js';

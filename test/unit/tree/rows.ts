@@ -1,5 +1,5 @@
 /** A small registry in plain arrays: what the tree mirrors, and what a naive walk reads. */
-import { EspalierError } from '../../../src/errors.js';
+import { EspalierError } from '../../../src/errors/espalier-error.js';
 import type { ModelRecord, NodeRecord, ParentPolicy, RevisionRecord } from '../../../src/tree/records.js';
 import { AdapterTree } from '../../../src/tree/adapter-tree.js';
 import { RevisionPage } from '../../../src/tree/revision-page.js';

@@ -9,7 +9,7 @@ import {
   type GenerationRequest,
   type RowOutput,
 } from '../../../../src/engine/protocol.js';
-import type { ErrorShape } from '../../../../src/errors.js';
+import type { ErrorShape } from '../../../../src/errors/espalier-error.js';
 
 export const LIMITS: EngineLimits = {
   maxRows: 8,

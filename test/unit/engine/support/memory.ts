@@ -1,5 +1,5 @@
 /** Memory as the scheduler sees it, counted and without tensors. Both throw where a rule of their interface is broken. */
-import type { ErrorShape } from '../../../../src/errors.js';
+import type { ErrorShape } from '../../../../src/errors/espalier-error.js';
 import type { KvBudget } from '../../../../src/engine/kv-budget.js';
 import type { AdapterUse } from '../../../../src/engine/protocol.js';
 import type { Residency } from '../../../../src/engine/residency.js';
