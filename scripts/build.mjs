@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeEmptyDatabase } from './empty-database.mjs';
 
 const scripts = dirname(fileURLToPath(import.meta.url));
 const nest = createRequire(import.meta.url).resolve('@nestjs/cli/bin/nest.js');
 
-await Promise.all([compile(), run(join(scripts, 'empty-database.mjs'))]);
+const compiled = compile();
+await Promise.all([compiled, makeEmptyDatabase(compiled)]);
 
 async function compile() {
   await run(join(scripts, 'prisma-generate.mjs'));

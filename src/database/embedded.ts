@@ -20,16 +20,20 @@ export async function openEmbedded(folder: string, empty = emptyDatabase()): Pro
   try {
     if (!existsSync(folder)) await initialise(folder, empty);
     const server = await PGlite.create(folder);
-    const migrated = await migrate({
-      script: async (sql) => {
-        await server.exec(sql);
-      },
-      query: async (sql, parameters) => (await server.query<Record<string, unknown>>(sql, parameters)).rows,
-    });
+    const migrated = await migrateEmbedded(server);
     return { adapter: new PrismaPGlite(server), description, migrated, close: () => server.close() };
   } catch (error) {
     throw error instanceof MigrationError ? error : new DatabaseOpenError(description, error);
   }
+}
+
+export function migrateEmbedded(server: PGlite): Promise<string[]> {
+  return migrate({
+    script: async (sql) => {
+      await server.exec(sql);
+    },
+    query: async (sql, parameters) => (await server.query<Record<string, unknown>>(sql, parameters)).rows,
+  });
 }
 
 /** Elsewhere first: a process that ends halfway must not leave half a database in its place. */
