@@ -280,14 +280,4 @@ describe('the shape of the tree', () => {
     const b = rows.add(root, 'b');
     expect(refusal(() => tree.setRevision({ ...first, nodeId: b.id }))).toBe('tree_structure');
   });
-
-  it('refuses to load a ring of parents, and parents that are missing', () => {
-    const node = (id: string, parentId: string | null): NodeRecord => ({ ...root, id, name: id, parentId });
-    const load = (...nodes: NodeRecord[]) => AdapterTree.load({ models: [], nodes, revisions: [] });
-    expect(load(node('b', 'a'), node('a', null)).size.nodes).toBe(2);
-    expect(() => load(node('a', null), node('b', 'c'), node('c', 'b'))).toThrow(
-      '2 nodes of the registry lie in a ring',
-    );
-    expect(refusal(() => load(node('b', 'a')))).toBe('node_not_found');
-  });
 });
