@@ -72,6 +72,6 @@ export async function syncFile(file: string): Promise<void> {
 }
 
 /** Of an error of the system, whichever realm made it. */
-export function codeOf(error: unknown): string {
+function codeOf(error: unknown): string {
   return typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
 }

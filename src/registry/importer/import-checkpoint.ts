@@ -23,12 +23,11 @@ import { QUANTIZER_VERSION, type Quantization } from '../../formats/quantization
 import { bytesToQuantize } from '../../formats/quantization/write-quantized.js';
 import { buildDecoderGraph } from '../../graph/decoder-graph.js';
 import { syncFolder } from '../../storage/durable.js';
+import { moveIntoPlace } from '../../storage/move-into-place.js';
 import { sweepTemporary, temporaryName } from '../../storage/temporary.js';
-import { codeOf, copyHashed, syncFile } from './copy-file.js';
+import { copyHashed, syncFile } from './copy-file.js';
 
 const TEMPORARY = '.tmp';
-/** What systems say when a folder is renamed to where one is. */
-const OCCUPIED = new Set(['ENOTEMPTY', 'EEXIST', 'EPERM']);
 /** Changes with the meaning of what is hashed. */
 const DIGEST_VERSION = 'espalier base 1';
 
@@ -161,25 +160,14 @@ export async function isIntact(folder: string): Promise<boolean> {
  */
 async function replace(place: string, folder: string): Promise<boolean> {
   const old = `${folder}-replaced${TEMPORARY}`;
-  while (!(await renamedToFree(folder, place))) {
+  while (!(await moveIntoPlace(folder, place))) {
     if (await isIntact(place)) return false;
     await rename(place, old).catch(ignoreMissing);
     // Another instance may have mended it since it was looked at.
-    if (await isIntact(old)) await renamedToFree(old, place);
+    if (await isIntact(old)) await moveIntoPlace(old, place);
     await rm(old, { recursive: true, force: true });
   }
   return true;
-}
-
-/** False where something is in the place already. */
-async function renamedToFree(folder: string, place: string): Promise<boolean> {
-  try {
-    await rename(folder, place);
-    return true;
-  } catch (error) {
-    if (OCCUPIED.has(codeOf(error))) return false;
-    throw error;
-  }
 }
 
 function ignoreMissing(error: unknown): void {
