@@ -75,7 +75,7 @@ interface Population {
 
 const populations: Population[] = [];
 for (const registered of REGISTERED) {
-  const engine = await DirectEngine.start(source, LIMITS);
+  const engine = await DirectEngine.start(source, LIMITS, folder);
   const population = {
     registered,
     engine,

@@ -14,9 +14,10 @@
  * (0: no model without ports), --clock=wall|processor.
  */
 import { join } from 'node:path';
+import { oneForm } from '../src/engine/graph-forms.js';
 import { KvCache } from '../src/engine/kv-cache.js';
 import type { LaneModel } from '../src/engine/lane.js';
-import { EngineMemory, LoadedModel } from '../src/engine/loaded-model.js';
+import { EngineMemory } from '../src/engine/loaded-model.js';
 import { NO_ADAPTERS } from '../src/engine/no-adapters.js';
 import { Session } from '../src/engine/ort.js';
 import { PORT_COSTS } from '../src/engine/port-costs.js';
@@ -32,6 +33,7 @@ import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const STEPS = flag('steps', 32);
@@ -53,7 +55,7 @@ const folder = await temporaryFolder();
 const plain = await writeRandomModel(join(folder, 'model'), SHAPE);
 const source = QUANTIZE === 'none' ? plain : await quantizedSource(plain, folder, QUANTIZE === 'int8' ? 8 : 4);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), plain.config, RANK);
-const model = await LoadedModel.load(source, LIMITS);
+const model = await wholeModel(source, LIMITS, folder);
 const portless = flag('off', 1) === 0 ? null : await withoutPorts();
 const [path = []] = paths;
 /** What the planner last chose. */
@@ -130,7 +132,7 @@ async function withoutPorts(): Promise<{ model: LaneModel; release: () => Promis
   const session = await Session.load({ graph, folder: source.folder }, { threads: LIMITS.threads });
   const { kv: budget, prefixes } = new EngineMemory(LIMITS);
   const kv = new KvCache(config, config.maxPositions, budget, ROWS, prefixes);
-  const runner = new Runner(config, session, kv, NO_ADAPTERS);
+  const runner = new Runner(config, oneForm({ session, lora: 'none', beside: false }), kv, NO_ADAPTERS);
   return {
     model: { config, kv, bank: NO_ADAPTERS, run: (rows) => runner.run(rows) },
     release: () => session.release(),

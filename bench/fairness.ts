@@ -10,13 +10,13 @@
  */
 import { join } from 'node:path';
 import { Lane } from '../src/engine/lane.js';
-import { LoadedModel } from '../src/engine/loaded-model.js';
 import type { EngineLimits } from '../src/engine/protocol.js';
 import { greedyRequest, randomPrompt } from './support/greedy-request.js';
 import { flag, printTable, quantile } from './support/measure.js';
 import { writeRandomModel } from './support/random-model.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const ROWS = flag('rows', 16);
@@ -47,7 +47,7 @@ interface Arrival {
 const folder = await temporaryFolder();
 const source = await writeRandomModel(join(folder, 'model'), SHAPE, 4096);
 // Its KV cache has the rows of two lanes at a time.
-const model = await LoadedModel.load(source, { ...LIMITS, maxRows: 2 * LIMITS.maxRows });
+const model = await wholeModel(source, { ...LIMITS, maxRows: 2 * LIMITS.maxRows }, folder);
 process.stdout.write(
   `${describeShape(SHAPE)}\n${ROWS} rows decode, ${PROMPTS} prompts of ${PROMPT} tokens come in one after the other\n\n`,
 );

@@ -11,7 +11,6 @@
  */
 import { join } from 'node:path';
 import type { LaneModel } from '../src/engine/lane.js';
-import { LoadedModel } from '../src/engine/loaded-model.js';
 import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
 import { decodingLane, timedStep } from './support/decoding-lane.js';
 import { flag, median, printTable, quantile } from './support/measure.js';
@@ -19,6 +18,7 @@ import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const ROWS = flag('rows', 16);
@@ -38,7 +38,7 @@ const LIMITS: EngineLimits = {
 const folder = await temporaryFolder();
 const source = await writeRandomModel(join(folder, 'model'), SHAPE, 2048);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), source.config, flag('rank', 8));
-const model = await LoadedModel.load(source, LIMITS);
+const model = await wholeModel(source, LIMITS, folder);
 const oneByOne: LaneModel = {
   config: model.config,
   kv: model.kv,

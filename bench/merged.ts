@@ -51,7 +51,8 @@ const source = await writeRandomModel(join(folder, 'model'), SHAPE);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), source.config, RANK);
 const [path = []] = paths;
 const memory = new EngineMemory(LIMITS);
-const model = await loadModel(source, LIMITS, memory);
+const model = await loadModel(source, { ...LIMITS, packedFolder: join(folder, 'packed') }, memory);
+while (await model.prepare?.()) continue;
 const device = await memory.device.choose();
 const never = new AbortController().signal;
 

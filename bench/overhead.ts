@@ -7,15 +7,16 @@
  */
 import { join } from 'node:path';
 import { AdapterBank } from '../src/engine/adapter-bank.js';
+import { type GraphForm, oneForm } from '../src/engine/graph-forms.js';
 import { KvCache } from '../src/engine/kv-cache.js';
 import { EngineMemory } from '../src/engine/loaded-model.js';
 import { LoraPorts } from '../src/engine/lora-ports.js';
 import { NO_ADAPTERS } from '../src/engine/no-adapters.js';
 import { Session } from '../src/engine/ort.js';
-import { Runner, type RankSource } from '../src/engine/runner.js';
+import type { RankSource } from '../src/engine/rank-feeds.js';
+import { Runner } from '../src/engine/runner.js';
 import { readCheckpoint } from '../src/formats/checkpoint/read-checkpoint.js';
 import { encodeDecoderGraph } from '../src/graph/decoder-graph.js';
-import type { GraphOptions } from '../src/graph/graph-options.js';
 import { flag, median, printTable } from './support/measure.js';
 import { writeRandomModel } from './support/random-model.js';
 import { SHAPES } from './support/shapes.js';
@@ -24,11 +25,12 @@ import { temporaryFolder } from './support/temporary-folder.js';
 const ROUNDS = flag('rounds', 60);
 const WARM_UP = 5;
 const SHAPE = { ...SHAPES.tiny, layers: flag('layers', 30) };
-const FORMS: Readonly<Record<string, GraphOptions>> = {
-  none: { lora: 'none' },
+const FORMS: Readonly<Record<string, GraphForm>> = {
+  none: { lora: 'none', beside: false },
   'none, beside': { lora: 'none', beside: true },
-  shared: { lora: 'shared' },
-  ports: { lora: 'ports' },
+  shared: { lora: 'shared', beside: false },
+  'shared, beside': { lora: 'shared', beside: true },
+  ports: { lora: 'ports', beside: false },
   'ports, beside': { lora: 'ports', beside: true },
 };
 
@@ -56,13 +58,13 @@ process.stdout.write(`${SHAPE.layers} layers, ${SHAPE.hidden} wide, one token, $
 printTable(forms.map(({ name, inputs, ms }) => [name, `${inputs} inputs, ${median(ms).toFixed(2)} ms a run`]));
 for (const session of sessions) await session.release();
 
-async function formOf(name: string, options: GraphOptions): Promise<Form> {
+async function formOf(name: string, options: GraphForm): Promise<Form> {
   const graph = encodeDecoderGraph(config, tensors, options);
   const session = await Session.load({ graph, folder: source.folder }, { threads: flag('threads', 1) });
   sessions.push(session);
   const memory = new EngineMemory({ kvBudgetBytes: 2 ** 28, hostBudgetBytes: 2 ** 20 });
   const kv = new KvCache(config, config.maxPositions, memory.kv, 1);
-  const runner = new Runner(config, session, kv, ranksOf(options, memory));
+  const runner = new Runner(config, oneForm({ session, ...options }), kv, ranksOf(options, memory));
   kv.open('row', 64);
   const row = { row: 'row', adapters: [], logitsAt: [0] };
   await runner.run([{ ...row, tokens: Array.from({ length: 40 }, (_, i) => i), start: 0 }]);
@@ -75,14 +77,12 @@ async function formOf(name: string, options: GraphOptions): Promise<Form> {
 }
 
 /** Of no adapter. */
-function ranksOf({ lora }: GraphOptions, { host }: EngineMemory): RankSource {
+function ranksOf({ lora }: GraphForm, { host }: EngineMemory): RankSource {
   if (lora === 'none') return NO_ADAPTERS;
   const bank = new AdapterBank(config, {
     rankBudget: 64,
     host,
     source: () => Promise.reject(new Error('no adapter is read here')),
   });
-  const ports = new LoraPorts(config, bank, 0);
-  if (lora === 'ports') return ports;
-  return { joins: () => true, feed: (run) => ({ ...ports.feed(run), slots: [] }) };
+  return new LoraPorts(config, bank, 0);
 }

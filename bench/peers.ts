@@ -168,7 +168,7 @@ async function compare(bits: Bits): Promise<void> {
 
 /** Our figures. The engine lives as long as its round, as the peers do. */
 async function espalier(source: ModelSource): Promise<Figure[]> {
-  const engine = await DirectEngine.start(source, LIMITS);
+  const engine = await DirectEngine.start(source, LIMITS, folder);
   for (const { adapters, prompt } of rows) await engine.generate(adapters, prompt, 1);
   const oneByOne = async (some: Rows): Promise<number[]> => {
     const first: number[][] = [];

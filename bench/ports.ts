@@ -9,7 +9,6 @@
  * Flags: --shape=111m|135m|wide|tiny, --steps=24, --threads=0, --clock=wall|processor.
  */
 import { join } from 'node:path';
-import { LoadedModel } from '../src/engine/loaded-model.js';
 import { PORT_COSTS } from '../src/engine/port-costs.js';
 import { planPrivate, planShared, type PortPlanner } from '../src/engine/port-plan.js';
 import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
@@ -21,6 +20,7 @@ import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const STEPS = flag('steps', 24);
@@ -38,7 +38,7 @@ const LIMITS: EngineLimits = {
 const folder = await temporaryFolder();
 const source = await writeRandomModel(join(folder, 'model'), SHAPE);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), source.config, RANK);
-const model = await LoadedModel.load(source, LIMITS);
+const model = await wholeModel(source, LIMITS, folder);
 const { layers } = source.config;
 /** Floats of one rank row over the whole model. */
 const width = linearModules(source.config)

@@ -6,13 +6,13 @@
  */
 import { join } from 'node:path';
 import { Lane } from '../src/engine/lane.js';
-import { LoadedModel } from '../src/engine/loaded-model.js';
 import type { EngineLimits } from '../src/engine/protocol.js';
 import { greedyRequest, randomPrompt } from './support/greedy-request.js';
 import { flag, median, printTable } from './support/measure.js';
 import { writeRandomModel } from './support/random-model.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const PROMPT = flag('prompt', 400);
@@ -40,7 +40,7 @@ interface Answer {
 
 const folder = await temporaryFolder();
 const source = await writeRandomModel(join(folder, 'model'), SHAPE);
-const model = await LoadedModel.load(source, LIMITS);
+const model = await wholeModel(source, LIMITS, folder);
 const lane = new Lane(model, LIMITS, { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 });
 
 const kinds = { fresh: [] as Answer[], again: [] as Answer[], turn: [] as Answer[] };

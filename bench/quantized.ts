@@ -9,7 +9,7 @@
  */
 import { join } from 'node:path';
 import type { Lane } from '../src/engine/lane.js';
-import { LoadedModel } from '../src/engine/loaded-model.js';
+import type { LoadedModel } from '../src/engine/loaded-model.js';
 import type { EngineLimits } from '../src/engine/protocol.js';
 import { decodingLane, timedStep } from './support/decoding-lane.js';
 import { flag, median, printTable, quantile } from './support/measure.js';
@@ -17,6 +17,7 @@ import { quantizedSource } from './support/quantized-source.js';
 import { writeRandomModel } from './support/random-model.js';
 import { describeShape, parameters, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
 const STEPS = flag('steps', 48);
@@ -42,7 +43,7 @@ for (const bits of [32, 8, 4] as const) {
   const startMs = performance.now();
   const source = bits === 32 ? plain : await quantizedSource(plain, folder, bits);
   const quantizedInMs = performance.now() - startMs;
-  const model = await LoadedModel.load(source, LIMITS);
+  const model = await wholeModel(source, LIMITS, folder);
   const options = { source, limits: LIMITS, prompt: PROMPT, vocab: SHAPE.vocab, steps: STEPS };
   const lane = await decodingLane(model, Array<[]>(ROWS).fill([]), options);
   bases.push({ name: bits === 32 ? 'float32' : `int${bits}`, model, lane, ms: [], quantizedInMs });

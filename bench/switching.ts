@@ -48,11 +48,11 @@ process.stdout.write(
   `${describeShape(SHAPE)}\nfloat32, rank ${RANK} on every linear but lm_head, one row, ${PROMPT} prompt tokens\n\n`,
 );
 
-const narrow = await DirectEngine.start(source, { ...LIMITS, bankRankBudget: DEPTH * RANK });
+const narrow = await DirectEngine.start(source, { ...LIMITS, bankRankBudget: DEPTH * RANK }, folder);
 await firstTokens(narrow);
 const narrowRates = await switching(narrow);
 await narrow.stop();
-const roomy = await DirectEngine.start(source, LIMITS);
+const roomy = await DirectEngine.start(source, LIMITS, folder);
 const roomyRates = await switching(roomy);
 await roomy.stop();
 printTable([

@@ -19,7 +19,7 @@ const MAY_IMPORT = {
   graph: ['formats'],
   tree: [],
   storage: [],
-  engine: ['graph', 'formats', 'lowrank'],
+  engine: ['graph', 'formats', 'lowrank', 'storage'],
   tokenization: ['formats'],
   database: [],
   access: ['database', 'http'],

@@ -21,6 +21,7 @@ const environment = z.object({
   ESPALIER_S3_REGION: z.string().optional(),
   ESPALIER_S3_FORCE_PATH_STYLE: z.enum(['0', '1']).optional(),
   ESPALIER_MODELS: z.string().optional(),
+  ESPALIER_PACKED: z.string().optional(),
   ESPALIER_IMPORT_ROOTS: z.string().default(''),
   ESPALIER_LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   ESPALIER_MERGED_MB: z.coerce.number().int().min(0).default(2048),
@@ -87,6 +88,8 @@ export interface Config {
     /** Null: no limit of ours. */
     gpuBudgetBytes: number | null;
     gpuTensorBytes: number;
+    /** Absolute. Of weights as the runtime packs them; null: nowhere. */
+    packedFolder: string | null;
     threads: number;
     maxRows: number;
     maxWaiting: number;
@@ -174,6 +177,7 @@ export function readConfig(env: Record<string, string | undefined>): Config {
       gpuDtype: e.ESPALIER_GPU_DTYPE,
       gpuBudgetBytes: e.ESPALIER_GPU_MB === undefined ? null : e.ESPALIER_GPU_MB * MB,
       gpuTensorBytes: e.ESPALIER_GPU_TENSOR_MB * MB,
+      packedFolder: e.ESPALIER_PACKED === 'off' ? null : absolute(e.ESPALIER_PACKED ?? join(e.ESPALIER_DATA, 'packed')),
       threads: e.ESPALIER_THREADS,
       maxRows: e.ESPALIER_MAX_ROWS,
       maxWaiting: e.ESPALIER_MAX_WAITING,

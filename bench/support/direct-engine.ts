@@ -1,4 +1,5 @@
 /** The engine's loop in this process, one request at a time: what a request takes without HTTP and process borders. */
+import { join } from 'node:path';
 import { AdapterLoaderThreads } from '../../src/engine/adapter-loader.js';
 import { Engine } from '../../src/engine/engine.js';
 import type {
@@ -28,8 +29,9 @@ export class DirectEngine {
     this.#engine = new Engine(limits, (event) => this.#on(event), new AdapterLoaderThreads());
   }
 
-  static async start(source: ModelSource, limits: EngineLimits): Promise<DirectEngine> {
-    const direct = new DirectEngine(source, limits);
+  /** `folder`: for what is kept of the model. */
+  static async start(source: ModelSource, limits: EngineLimits, folder: string): Promise<DirectEngine> {
+    const direct = new DirectEngine(source, { ...limits, packedFolder: join(folder, 'packed') });
     await new Promise<void>((resolve, reject) => {
       direct.#settled = (event) => {
         if (event.type === 'loaded') resolve();
@@ -37,6 +39,7 @@ export class DirectEngine {
       };
       direct.#engine.load(source);
     });
+    await direct.#engine.prepared;
     return direct;
   }
 

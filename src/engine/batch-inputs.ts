@@ -4,7 +4,8 @@ import { PROJECTIONS } from '../formats/checkpoint/modules.js';
 import { ATTENTION_BIAS, beside, INPUT_IDS, LOGIT_POSITIONS, loraMask, MASKED, POSITION_IDS } from '../graph/ports.js';
 import { float32, type InputTensor, int64 } from './ort.js';
 import type { RankFeed } from './rank-rows.js';
-import type { RankFeeds, RunnerRow } from './runner.js';
+import type { RankFeeds } from './rank-feeds.js';
+import type { RunnerRow } from './runner.js';
 
 /** Rows of one T and one S. */
 export interface BatchPart {

@@ -4,6 +4,7 @@
  *
  * A run blocks the thread, so several models share the processor step by step, and a load takes its time from all.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { OverloadedError } from '../errors/admission.js';
 import { EngineFailedError, EngineStoppingError, modelLoadError, ModelUnloadedError } from '../errors/engine.js';
 import { EspalierError, reasonsOf, type ErrorShape } from '../errors/espalier-error.js';
@@ -35,6 +36,8 @@ const STATS_INTERVAL_MS = 1_000;
 const REST_INTERVAL_MS = 60_000;
 /** How long rows that wait for memory wait at the most before they look again. */
 const LOOK_AGAIN_MS = 50;
+/** How long a model that is never without rows goes on without what would make it faster. */
+const PREPARE_WITHIN_MS = 10_000;
 
 export class Engine {
   readonly #limits: EngineLimits;
@@ -59,6 +62,7 @@ export class Engine {
   readonly #restTimer: NodeJS.Timeout;
   /** Loads and unloads, one after the other. */
   #loads: Promise<void> = Promise.resolve();
+  #prepared: Promise<void> = Promise.resolve();
   #looping = false;
   #stopping = false;
   #changed = false;
@@ -185,6 +189,11 @@ export class Engine {
     await this.#memory.loader.close();
   }
 
+  /** When what was loaded last is as fast as it gets. */
+  get prepared(): Promise<void> {
+    return this.#prepared;
+  }
+
   get stats(): EngineStats {
     const served = [...this.#served.values()];
     const running = served.flatMap(({ running }) => running);
@@ -220,9 +229,10 @@ export class Engine {
     };
   }
 
-  #emitLoaded({ digest }: ModelSource, { weightTypes: weights, bytes }: ServedModel, seconds: number): void {
+  #emitLoaded({ digest }: ModelSource, model: ServedModel, seconds: number): void {
     const { kind: device } = this.#memory.device;
-    this.#emit({ type: 'loaded', digest, device, weights, bytes, seconds });
+    const { weightTypes: weights, bytes, drawback } = model;
+    this.#emit({ type: 'loaded', digest, device, weights, bytes, seconds, drawback });
   }
 
   async #load(source: ModelSource): Promise<void> {
@@ -237,6 +247,7 @@ export class Engine {
       this.#pins.attach(digest, model.bank);
       this.#served.set(digest, new ModelLanes(model, this.#limits, this.#totals));
       this.#emitLoaded(source, model, (performance.now() - startMs) / 1000);
+      this.#prepared = this.#prepare(digest, model);
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);
@@ -248,6 +259,16 @@ export class Engine {
       this.#put(parked.map(({ id }) => ({ id, error })));
     }
     this.#changed = true;
+  }
+
+  /** In moments without rows, or in the middle of them if those don't come soon. */
+  async #prepare(digest: string, model: ServedModel): Promise<void> {
+    const soonMs = performance.now() + PREPARE_WITHIN_MS;
+    const isThere = (): boolean => !this.#stopping && this.#served.get(digest)?.model === model;
+    for (let more = model.prepare !== undefined; more && isThere();) {
+      if (this.#busy && performance.now() < soonMs) await sleep(LOOK_AGAIN_MS, undefined, { ref: false });
+      else await this.#nextTurn(async () => void (more = isThere() && ((await model.prepare?.()) ?? false)));
+    }
   }
 
   async #release(digest: string, error: ErrorShape): Promise<void> {

@@ -1,19 +1,20 @@
-/** A base model that is loaded for the CPU: session, KV cache and adapter bank, and the runner over them. */
+/** A base model that is loaded for the CPU: sessions, KV cache and adapter bank, and the runner over them. */
+import { reasonsOf } from '../errors/espalier-error.js';
 import { checkFileStamps } from '../formats/checkpoint/file-stamps.js';
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { type Checkpoint, readCheckpoint } from '../formats/checkpoint/read-checkpoint.js';
 import { loadedWeightBytes } from '../formats/quantization/loaded-bytes.js';
-import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { AdapterBank } from './adapter-bank.js';
 import { type AdapterLoader, IN_THIS_THREAD } from './adapter-loader.js';
 import { ByteBudget } from './byte-budget.js';
 import { EngineDevice } from './engine-device.js';
+import { GraphForms } from './graph-forms.js';
 import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
 import { LoraPorts } from './lora-ports.js';
 import { CpuMergedModel } from './merged-model.js';
 import { mergeWeights, type WeightFolder } from './merged-weights.js';
-import { Session } from './ort.js';
+import { packedWeights, type PackedWeights } from './packed-weights.js';
 import { PrefixCache } from './prefix-cache.js';
 import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
 import { sessionDevice } from './session-device.js';
@@ -58,16 +59,17 @@ export class LoadedModel implements ServedModel {
   readonly mergedBytes: number;
   readonly runsTwoParts = true;
   readonly weightTypes: WeightTypes;
+  readonly drawback: string | undefined;
   readonly #checkpoint: WeightFolder;
   readonly #limits: EngineLimits;
   readonly #memory: EngineMemory;
-  readonly #session: Session;
+  readonly #forms: GraphForms;
   readonly #runner: Runner;
 
   private constructor(
     source: ModelSource,
     checkpoint: Checkpoint,
-    session: Session,
+    { forms, drawback }: { forms: GraphForms; drawback?: string },
     limits: EngineLimits,
     memory: EngineMemory,
   ) {
@@ -86,9 +88,10 @@ export class LoadedModel implements ServedModel {
       host: memory.host,
       source: (use) => memory.loader.load(use, config),
     });
-    this.#session = session;
+    this.#forms = forms;
+    this.drawback = drawback;
     this.ports = new LoraPorts(config, this.bank, this.bytes);
-    this.#runner = new Runner(config, session, this.kv, this.ports);
+    this.#runner = new Runner(config, forms, this.kv, this.ports);
   }
 
   static async load(
@@ -98,12 +101,16 @@ export class LoadedModel implements ServedModel {
   ): Promise<LoadedModel> {
     await checkFileStamps(source.folder);
     const checkpoint = await readCheckpoint(source.folder);
-    const graph = encodeDecoderGraph(checkpoint.config, checkpoint.tensors, { lora: 'ports', beside: true });
-    const session = await Session.load(
-      { graph, folder: source.folder },
-      { threads: limits.threads, device: sessionDevice(limits) },
-    );
-    return new LoadedModel(source, checkpoint, session, limits, memory);
+    const options = { threads: limits.threads, device: sessionDevice(limits) };
+    const { packed, drawback } = await packedFor(checkpoint, source, limits);
+    const weights = { config: checkpoint.config, ...(packed ?? checkpoint) };
+    const forms = await GraphForms.load(weights, options, { shared: packed !== null });
+    return new LoadedModel(source, checkpoint, { forms, drawback }, limits, memory);
+  }
+
+  /** Loads another form of the graph; false: there is none left. No run may be under way. */
+  prepare(): Promise<boolean> {
+    return this.#forms.loadNext();
   }
 
   /** See `Runner.run`. */
@@ -129,12 +136,27 @@ export class LoadedModel implements ServedModel {
   rest(): void {
     this.ports.rest();
     this.bank.rest();
-    this.#runner.forgetRanks();
+    this.#runner.forgetFeeds();
   }
 
   async release(): Promise<void> {
     this.kv.dispose();
     this.bank.dispose();
-    await this.#session.release();
+    await this.#forms.release();
+  }
+}
+
+/** Null where each session has to have its own. */
+async function packedFor(
+  checkpoint: Checkpoint,
+  { digest }: ModelSource,
+  { packedFolder, threads, device }: EngineLimits,
+): Promise<{ packed: PackedWeights | null; drawback?: string }> {
+  if (packedFolder === undefined || packedFolder === null || device === 'cuda') return { packed: null };
+  try {
+    return { packed: await packedWeights(checkpoint, { root: packedFolder, digest, threads }) };
+  } catch (error) {
+    // Whatever is wrong with the folder, the model can be served without.
+    return { packed: null, drawback: `its packed weights can't be kept in ${packedFolder}: ${reasonsOf(error)}` };
   }
 }

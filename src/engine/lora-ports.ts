@@ -17,7 +17,7 @@ import {
   type PortPlanner,
 } from './port-plan.js';
 import type { AdapterUse } from './protocol.js';
-import type { RankFeeds, RankPart, RankRun, RankSource } from './runner.js';
+import type { RankFeeds, RankPart, RankRun, RankSource } from './rank-feeds.js';
 import { Slots, type SlotTensors } from './slots.js';
 
 /** Steps that a row which decodes is expected to stay in its slot. */
@@ -99,8 +99,10 @@ export class LoraPorts implements RankSource {
     const plan = set?.plan ?? EVERYTHING_SHARED;
     const shared = new Set([...digests].filter((digest) => !plan.has(digest)));
     const tokens = parts.reduce((sum, part) => sum + part.rows.length * part.tokens, 0);
+    const feeds = this.#bank.feed(shared, tokens, alone, digests);
     return {
-      shared: this.#bank.feed(shared, tokens, alone, digests),
+      used: plan.size > 0 ? 'ports' : feeds.some(({ rows }) => rows > 0) ? 'shared' : 'none',
+      shared: feeds,
       slotted: plan,
       slots:
         set === undefined || whole === null || plan.size === 0

@@ -8,6 +8,7 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import type { ByteBudget } from './byte-budget.js';
+import { type GraphForm, oneForm } from './graph-forms.js';
 import { KvCache } from './kv-cache.js';
 import type { MergedWeights } from './merged-weights.js';
 import { NO_ADAPTERS } from './no-adapters.js';
@@ -17,6 +18,8 @@ import type { EngineLimits } from './protocol.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { MergedModel } from './served-model.js';
 import { sessionDevice } from './session-device.js';
+
+const FORM: GraphForm = { lora: 'none', beside: true };
 
 export class CpuMergedModel implements MergedModel {
   readonly config: ModelConfig;
@@ -32,7 +35,7 @@ export class CpuMergedModel implements MergedModel {
     this.bytes = bytes;
     this.kv = kv;
     this.#session = session;
-    this.#runner = new Runner(config, session, kv, NO_ADAPTERS);
+    this.#runner = new Runner(config, oneForm({ session, ...FORM }), kv, NO_ADAPTERS);
   }
 
   static async load(
@@ -44,7 +47,7 @@ export class CpuMergedModel implements MergedModel {
       prefixes,
     }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget; prefixes: PrefixCache },
   ): Promise<CpuMergedModel> {
-    const graph = encodeDecoderGraph(config, tensors, { lora: 'none', beside: true });
+    const graph = encodeDecoderGraph(config, tensors, FORM);
     const session = await Session.load({ graph, files }, { threads: limits.threads, device: sessionDevice(limits) });
     return new CpuMergedModel(
       config,

@@ -1,5 +1,5 @@
 /** The bank of a merged lane: the adapters are in the weights, so there is nothing to load, to hold or to feed. */
-import type { RankSource } from './runner.js';
+import type { RankSource } from './rank-feeds.js';
 import type { AdapterPlaces } from './scheduler.js';
 
 export const NO_ADAPTERS: AdapterPlaces & RankSource = {
@@ -10,6 +10,6 @@ export const NO_ADAPTERS: AdapterPlaces & RankSource = {
   failure: () => null,
   acquire: () => true,
   release: () => undefined,
-  feed: () => ({ shared: [], slotted: new Set<string>(), slots: [] }),
+  feed: () => ({ used: 'none', shared: [], slotted: new Set<string>(), slots: [] }),
   joins: () => true,
 };

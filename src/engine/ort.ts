@@ -7,8 +7,11 @@
  * On a GPU (`webgpu`) a tensor may stay in the device's memory between runs. The garbage collector knows nothing of such
  * a tensor: who gets one must dispose it. Its data must not be asked for, which ends the process; run a copy graph.
  */
-import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { SessionLoadError, SessionRunError } from '../errors/engine.js';
+
+/** Of onnxruntime-node, and so of the runtime in it. */
+export const RUNTIME_VERSION = env.versions.node ?? '';
 
 export type ExecutionDevice = 'cpu' | 'webgpu' | 'cuda';
 
@@ -48,8 +51,8 @@ export interface SessionOptions {
   prepack?: boolean;
   /** Threads keep spinning between runs. Off lets several sessions of one process take turns. */
   spinBetweenRuns?: boolean;
-  /** Where to write the graph as it is after optimization. */
-  optimizedModelFile?: string;
+  /** Where to write the graph as it is after optimization, with all weights in a file beside it, packed ones too. */
+  saveTo?: { graphFile: string; weightsName: string };
 }
 
 /** The data is used where it is. */
@@ -126,7 +129,7 @@ export class Session {
 
   /** Loads a model file, whose external data lie in the same folder, or a graph in memory. Blocks the thread. */
   static async load(model: string | GraphInFolder | GraphInMemory, options: SessionOptions = {}): Promise<Session> {
-    const { threads = 0, graphOptimization = 'all', prepack = true, spinBetweenRuns = false } = options;
+    const { threads = 0, graphOptimization = 'all', prepack = true, spinBetweenRuns = false, saveTo } = options;
     const sessionOptions: InferenceSession.SessionOptions = {
       executionProviders: EXECUTION_PROVIDERS[options.device ?? 'cpu'],
       intraOpNumThreads: threads,
@@ -135,7 +138,7 @@ export class Session {
       // It would remember a plan for each new set of input shapes, and ours never end: about 100 kB each, for no gain.
       enableMemPattern: false,
       graphOptimizationLevel: graphOptimization,
-      ...(options.optimizedModelFile === undefined ? {} : { optimizedModelFilePath: options.optimizedModelFile }),
+      ...(saveTo === undefined ? {} : { optimizedModelFilePath: saveTo.graphFile }),
       logSeverityLevel: 3,
       ...(options.outputs === 'device' ? { preferredOutputLocation: 'gpu-buffer' as const } : {}),
       ...(typeof model !== 'string' && 'files' in model ? { externalData: [...model.files] } : {}),
@@ -143,6 +146,13 @@ export class Session {
         session: {
           disable_prepacking: prepack ? '0' : '1',
           force_spinning_stop: spinBetweenRuns ? '0' : '1',
+          ...(saveTo === undefined
+            ? {}
+            : {
+                optimized_model_external_initializers_file_name: saveTo.weightsName,
+                optimized_model_external_initializers_min_size_in_bytes: '0',
+                save_external_prepacked_constant_initializers: '1',
+              }),
           ...(options.wholeGraphOnDevice === true ? { disable_cpu_ep_fallback: '1' } : {}),
           ...(typeof model !== 'string' && 'folder' in model
             ? { model_external_initializers_file_folder_path: model.folder }

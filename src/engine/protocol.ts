@@ -218,6 +218,8 @@ export interface EngineLimits {
   gpuBudgetBytes?: number | null;
   /** Bytes of one tensor that a GPU takes; no limit of ours where left out. */
   gpuTensorBytes?: number | null;
+  /** Absolute; where weights are kept as the runtime packs them (`packed-weights.ts`). Null or left out: nowhere. */
+  packedFolder?: string | null;
 }
 
 export type EngineCommand =
@@ -240,6 +242,8 @@ export interface LoadedEvent {
   weights: WeightTypes;
   bytes: number;
   seconds: number;
+  /** Why it is slower than it might be; for the log. */
+  drawback?: string;
 }
 
 export type EngineEvent =

@@ -1,18 +1,19 @@
 /**
- * Rows → logits: builds the feeds of one run, runs the session, and puts the new K and V into the cache. No queue here.
+ * Rows → logits: has the feeds of one run built, runs a session that can do it, and puts the new K and V into the cache. No queue here.
  *
  * A run has one T (rows are padded on the right) and one S. Rows without a past run with S = 0 whatever their capacity.
  */
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { BatchInputs, type BatchPart } from './batch-inputs.js';
+import { BatchInputs } from './batch-inputs.js';
 import { allFinite } from './finite.js';
+import type { FormSession, RunSessions } from './graph-forms.js';
 import type { KvBucket } from './kv-bucket.js';
 import type { KvCache } from './kv-cache.js';
-import type { InputTensor, Session } from './ort.js';
-import { beside, IS_BESIDE, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
-import { bool, float32 } from './ort.js';
+import { float32 } from './ort.js';
+import { beside, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
 import type { AdapterUse } from './protocol.js';
-import type { RankFeed } from './rank-rows.js';
+import type { RankPart, RankSource } from './rank-feeds.js';
+import { type NamedTensors, type PlacedPart, SessionFeeds } from './session-feeds.js';
 
 /** What one row adds in a run. */
 export interface RunnerRow {
@@ -28,89 +29,37 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
-/** A part of a run, as far as its adapters are concerned. */
-export interface RankPart {
-  /** In the order of the batch. */
-  rows: readonly RunnerRow[];
-  /** T */
-  tokens: number;
-  /** Of the KV cache; 0 where all rows start. */
-  capacity: number;
-}
-
-export interface RankRun {
-  /** One, or two. */
-  parts: readonly RankPart[];
-  /** Nothing may be fed that isn't the rows' own. */
-  alone: boolean;
-}
-
-/** What the LoRA ports of a run are fed. */
-export interface RankFeeds {
-  /** A projection each; none at all where the graph has no LoRA ports. */
-  shared: readonly RankFeed[];
-  /** Digests that are in private slots, and so masked in the shared ports; not in lm_head's. */
-  slotted: ReadonlySet<string>;
-  /** Input name → tensor. */
-  slots: readonly (readonly [string, InputTensor])[];
-}
-
-/** Where the runner gets the rank rows of its rows' adapters. */
-export interface RankSource {
-  feed(run: RankRun): RankFeeds;
-  /** Whether a run of both costs less than two. */
-  joins(first: RankPart, second: RankPart): boolean;
-}
-
-/** A part of a run, and what of the cache it is fed. */
-interface PlacedPart extends BatchPart {
-  past: readonly (readonly [string, InputTensor])[];
-}
-
 interface RowResult {
   /** [logitsAt.length, vocab] */
   logits: Float32Array;
   finite: boolean;
 }
 
-// One token each of no row: the runtime can't reshape to two sizes of 0.
-const NOBODY: BatchPart = { rows: [], ordered: [], tokens: 1, capacity: 0 };
-const NO_RANKS: RankFeeds = { shared: [], slotted: new Set(), slots: [] };
-const THERE = bool(true);
-
 export class Runner {
   readonly #config: ModelConfig;
-  readonly #session: Session;
+  readonly #sessions: RunSessions;
   readonly #kv: KvCache;
   readonly #ranks: RankSource;
   readonly #inputs: BatchInputs;
   /** Rows whose numbers overflowed, so that their past is incomplete. */
   readonly #overflowed = new Set<string>();
-  /** Of the last run, to be changed into those of the next. */
-  readonly #feeds: Record<string, InputTensor> = {};
-  readonly #ranksFed: (readonly (readonly [string, InputTensor])[])[] = [];
+  readonly #feeds = new Map<FormSession, SessionFeeds>();
+  /** Of the last run. Those of other sessions hold on to nothing large. */
+  #fed: SessionFeeds | null = null;
   /** Empty pasts, by number of rows. */
-  readonly #noPast = new Map<number, (readonly [string, InputTensor])[]>();
-  /** What a second part is fed that isn't there; null where the graph knows of none. */
-  readonly #nobody: Record<string, InputTensor> | null = null;
+  readonly #noPast = new Map<number, NamedTensors>();
 
-  constructor(config: ModelConfig, session: Session, kv: KvCache, ranks: RankSource) {
+  constructor(config: ModelConfig, sessions: RunSessions, kv: KvCache, ranks: RankSource) {
     this.#config = config;
-    this.#session = session;
+    this.#sessions = sessions;
     this.#kv = kv;
     this.#ranks = ranks;
     this.#inputs = new BatchInputs(config);
-    if (!session.inputNames.includes(IS_BESIDE)) return;
-    this.#nobody = { [IS_BESIDE]: bool(false) };
-    this.#inputs.build([NOBODY, NOBODY], NO_RANKS, this.#nobody);
-    for (const [name, tensor] of this.#emptyPast(0)) this.#nobody[beside(name)] = tensor;
-    // The other inputs are fed with every run.
-    Object.assign(this.#feeds, this.#nobody);
   }
 
   /** Whether rows of another length and capacity can be computed beside the first. */
   get runsTwoParts(): boolean {
-    return this.#nobody !== null;
+    return this.#sessions.runsTwoParts;
   }
 
   /**
@@ -157,12 +106,9 @@ export class Runner {
   async #runOnce(parts: readonly PlacedPart[], alone: boolean): Promise<RowResult[]> {
     if (parts.length === 0) return [];
     const ranks = this.#ranks.feed({ parts: parts.map(rankPart), alone });
-    const feeds = this.#feedRanks(ranks);
-    this.#feedPasts(parts, feeds);
-    this.#inputs.build(parts, ranks, feeds);
-
-    const outputs = await this.#session.run(
-      feeds,
+    const form = this.#sessions.for({ lora: ranks.used, beside: parts.length > 1 });
+    const outputs = await form.session.run(
+      this.#feedsOf(form).build(parts, ranks),
       parts.length > 1 ? [LOGITS, NEW_K, NEW_V, beside(NEW_K), beside(NEW_V)] : [LOGITS, NEW_K, NEW_V],
     );
     const output = (name: string): Float32Array => {
@@ -192,33 +138,17 @@ export class Runner {
     });
   }
 
-  #feedPasts([first, second]: readonly PlacedPart[], feeds: Record<string, InputTensor>): void {
-    for (const [name, tensor] of first?.past ?? []) feeds[name] = tensor;
-    if (this.#nobody === null) return;
-    if (second !== undefined) {
-      for (const [name, tensor] of second.past) feeds[beside(name)] = tensor;
-      feeds[IS_BESIDE] = THERE;
-    } else if (feeds[IS_BESIDE] === THERE) {
-      // The first part's are fed in their place afterwards.
-      Object.assign(feeds, this.#nobody);
-    }
+  /** Lets go of what the last run was fed, which would keep its memory for the next. */
+  forgetFeeds(): void {
+    this.#fed?.forget();
   }
 
-  /** Lets go of the rank rows that the last run was fed, which would keep their memory for the next. */
-  forgetRanks(): void {
-    for (const tensors of this.#ranksFed.splice(0)) {
-      for (const [name] of tensors) Reflect.deleteProperty(this.#feeds, name);
-    }
-  }
-
-  /** All that the LoRA ports are fed. Hundreds of tensors: only what isn't the same as in the last run is touched. */
-  #feedRanks({ shared, slots }: RankFeeds): Record<string, InputTensor> {
-    for (const [i, tensors] of [slots, ...shared.map(({ tensors }) => tensors)].entries()) {
-      if (this.#ranksFed[i] === tensors) continue;
-      for (const [name, tensor] of tensors) this.#feeds[name] = tensor;
-      this.#ranksFed[i] = tensors;
-    }
-    return this.#feeds;
+  #feedsOf(form: FormSession): SessionFeeds {
+    const feeds = this.#feeds.get(form) ?? new SessionFeeds(form, this.#inputs, this.#emptyPast(0));
+    this.#feeds.set(form, feeds);
+    if (feeds !== this.#fed) this.#fed?.forget();
+    this.#fed = feeds;
+    return feeds;
   }
 
   /** Null where rows of one bucket don't lie as both parts need them. */
@@ -248,7 +178,7 @@ export class Runner {
     return this.#kv.bucket((rows[0] as RunnerRow).row);
   }
 
-  #emptyPast(rows: number): readonly (readonly [string, InputTensor])[] {
+  #emptyPast(rows: number): NamedTensors {
     const { layers, kvHeads, headDim } = this.#config;
     const known = this.#noPast.get(rows);
     if (known !== undefined) return known;

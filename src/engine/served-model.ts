@@ -50,6 +50,8 @@ export interface ServedModel extends LaneModel {
   /** Of the weights in the device's memory. */
   readonly bytes: number;
   readonly weightTypes: WeightTypes;
+  /** Why it is slower than it might be; for the log. */
+  readonly drawback?: string;
   /** What a merged model takes at the most, known before one is made. */
   readonly mergedBytes: number;
   /**
@@ -57,6 +59,8 @@ export interface ServedModel extends LaneModel {
    * the signal is aborted it ends soon, with the signal's reason. The base's own weights stay as they are.
    */
   merge(adapters: readonly AdapterUse[], signal: AbortSignal): Promise<MergedModel>;
+  /** Makes what is to be made faster by it, piece by piece. False: all is done. No run may be under way. */
+  prepare?(): Promise<boolean>;
   /** Gives back memory that nothing needed since the last call. No run may be under way. */
   rest(): void | Promise<void>;
   /** Frees everything, but for merged models. No run may be under way, and none may follow. */

@@ -238,6 +238,9 @@ export class EngineSupervisor implements EngineClient {
           { model: event.digest, device: event.device, ...event.weights, bytes: event.bytes, seconds: event.seconds },
           'model loaded',
         );
+        if (event.drawback !== undefined) {
+          this.#logger.warn({ model: event.digest, reason: event.drawback }, 'model is slower than it might be');
+        }
         return this.#models.loadedNow(event.digest);
       case 'loadFailed':
         this.#logger.error(

@@ -61,15 +61,21 @@ export class GraphBuilder {
     }
   }
 
-  /** Adds a node with one output. An undefined input is an optional one that is left out. */
+  /**
+   * Adds a node with one output. An undefined input is an optional one that is left out. `name`: of the output, unique in
+   * the graph; without it one is made up.
+   */
   node(
     opType: string,
     inputs: readonly (Value | undefined)[],
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
+    name = this.#nameOf(opType),
   ): Value {
-    const [value] = this.nodes(opType, inputs, 1, attributes, domain);
-    return value as Value;
+    this.#add(
+      onnxNode({ opType, name, inputs: inputs.map((input) => input ?? ''), outputs: [name], attributes, domain }),
+    );
+    return name as Value;
   }
 
   /** Adds a node with several outputs: the first so many, or those at certain places, ascending. */
@@ -80,7 +86,7 @@ export class GraphBuilder {
     attributes?: Readonly<Record<string, Attribute>>,
     domain?: string,
   ): Value[] {
-    const name = `${this.#scope}/${opType}_${this.#made}`;
+    const name = this.#nameOf(opType);
     const places = typeof wanted === 'number' ? Array.from({ length: wanted }, (_, place) => place) : wanted;
     const values = places.map((place) => (place === 0 ? name : `${name}:${place}`) as Value);
     const outputs: string[] = Array<string>((places.at(-1) ?? 0) + 1).fill('');
@@ -106,6 +112,10 @@ export class GraphBuilder {
     } finally {
       this.#nodes = outer;
     }
+  }
+
+  #nameOf(opType: string): string {
+    return `${this.#scope}/${opType}_${this.#made}`;
   }
 
   #add(node: NodeProto): void {

@@ -8,7 +8,9 @@ import type { GraphBuilder, Value } from './graph-builder.js';
 /** Elementwise, with broadcasting. */
 export const Add = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Add', [a, b]);
 
-export const Cast = (g: GraphBuilder, x: Value, to: DataType): Value => g.node('Cast', [x], { to });
+/** `name`: what the value is called, where it matters. */
+export const Cast = (g: GraphBuilder, x: Value, to: DataType, name?: string): Value =>
+  g.node('Cast', [x], { to }, '', name);
 
 export const Concat = (g: GraphBuilder, values: readonly Value[], axis: number): Value =>
   g.node('Concat', values, { axis });

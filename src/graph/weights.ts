@@ -40,6 +40,9 @@ export interface QuantizedValues {
   zeroPoints?: Value;
 }
 
+/** The tensor as float32, where it is stored in another type. */
+const widenedName = (name: string): string => `${name}/float32`;
+
 export class Weights {
   readonly #graph: GraphBuilder;
   readonly #tensors: ReadonlyMap<string, TensorLocation>;
@@ -73,6 +76,7 @@ export class Weights {
         location: tensor.file,
         offset: tensor.begin,
         length: tensor.end - tensor.begin,
+        entries: tensor.packed,
       }),
     );
   }
@@ -82,11 +86,15 @@ export class Weights {
     return this.#inputs === null ? this.float32(name, shape) : this.stored(name, shape);
   }
 
-  /** The tensor in float32; no matrix that is fed in float16. The runtime folds the Cast when it loads the model: a narrow weight is widened once. */
+  /**
+   * The tensor in float32; no matrix that is fed in float16. The runtime folds the Cast when it loads the model: a narrow
+   * weight is widened once. Where that was saved, it's a tensor itself.
+   */
   float32(name: string, shape: readonly number[]): Value {
+    if (this.#tensors.has(widenedName(name))) return this.stored(widenedName(name), shape);
     const stored = this.stored(name, shape);
     if (this.#inputs !== null || this.#locate(name, shape).dtype === 'F32') return stored;
-    const widened = this.#widened.get(name) ?? Cast(this.#graph, stored, DataType.float32);
+    const widened = this.#widened.get(name) ?? Cast(this.#graph, stored, DataType.float32, widenedName(name));
     this.#widened.set(name, widened);
     return widened;
   }

@@ -4,7 +4,7 @@
  */
 import { jest } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import { cp, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { cp, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LoadedModel } from '../../src/engine/loaded-model.js';
@@ -43,7 +43,9 @@ describe.each(['llama', 'qwen2'] as const)('%s', (name) => {
     let model: LoadedModel;
     beforeAll(async () => {
       folder = await quantized(golden.checkpoint.folder, quantization);
-      model = await LoadedModel.load({ digest: `${name} ${quantization}`, folder }, LIMITS);
+      const limits = { ...LIMITS, packedFolder: join(folder, 'packed') };
+      model = await LoadedModel.load({ digest: `${name}-${quantization}`, folder }, limits);
+      while (await model.prepare()) continue;
     });
     afterAll(async () => {
       await model.release();
@@ -79,6 +81,21 @@ describe.each(['llama', 'qwen2'] as const)('%s', (name) => {
         const logits = await DrivenRow.alone(model, expectation.tokens, golden.uses(expectation.steps));
         expect(largestDifference(logits, await oracle.readFloat32(key))).toBeLessThanOrEqual(TOLERANCE);
       }
+    });
+
+    test('computes the same from weights that are mapped as from its own', async () => {
+      expect(model.drawback).toBeUndefined();
+      expect(await readdir(join(folder, 'packed'))).toHaveLength(1);
+      const own = await LoadedModel.load({ digest: `${name}-${quantization}`, folder }, LIMITS);
+      for (const { expectation } of expected()) {
+        const uses = golden.uses(expectation.steps);
+        const [logits, want] = [
+          await DrivenRow.alone(model, expectation.tokens, uses),
+          await DrivenRow.alone(own, expectation.tokens, uses),
+        ];
+        expect(largestDifference(logits, want)).toBeLessThanOrEqual(1e-6);
+      }
+      await own.release();
     });
 
     test('computes a merged path, whose weights are quantised anew', async () => {

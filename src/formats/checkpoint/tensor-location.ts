@@ -9,4 +9,6 @@ export interface TensorLocation {
   begin: number;
   /** One past the last byte. */
   end: number;
+  /** Where the same file has it as the runtime's operators want it, in the runtime's words: entries of external data. */
+  packed?: readonly (readonly [key: string, value: string])[];
 }

@@ -35,13 +35,15 @@ export interface ExternalRange {
   offset: number;
   /** Bytes. */
   length: number;
+  /** What else is to be said of it. */
+  entries?: readonly (readonly [key: string, value: string])[];
 }
 
 export function externalTensor(
   name: string,
   dataType: DataType,
   shape: readonly number[],
-  { location, offset, length }: ExternalRange,
+  { location, offset, length, entries = [] }: ExternalRange,
 ): TensorProto {
   return create(TensorProtoSchema, {
     name,
@@ -52,6 +54,17 @@ export function externalTensor(
       { key: 'location', value: location },
       { key: 'offset', value: String(offset) },
       { key: 'length', value: String(length) },
+      ...entries.map(([key, value]) => ({ key, value })),
     ],
   });
+}
+
+/** Null where the tensor's bytes are inside the graph. */
+export function externalRange({ externalData }: TensorProto): Required<ExternalRange> | null {
+  const entries = new Map(externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get('location');
+  if (location === undefined) return null;
+  const [offset, length] = [Number(entries.get('offset') ?? 0), Number(entries.get('length'))];
+  for (const key of ['location', 'offset', 'length']) entries.delete(key);
+  return { location, offset, length, entries: [...entries] };
 }

@@ -2,6 +2,9 @@
  * What the conformance suite runs on: the CPU, and with ESPALIER_TEST_WEBGPU=1 a GPU, or the software that stands for one
  * (.ci/swiftshader.sh).
  */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EngineDevice } from '../../../src/engine/engine-device.js';
 import { loadModel } from '../../../src/engine/load-model.js';
 import { EngineMemory } from '../../../src/engine/loaded-model.js';
@@ -68,17 +71,24 @@ export interface Loaded {
 /** A checkpoint that is loaded for the tests of this `describe`. */
 export function loadedOn(device: TestDevice, name: CaseName): () => Loaded {
   let loaded: Loaded | undefined;
+  let packedFolder: string;
   beforeAll(async () => {
     const golden = await GoldenCase.open(name);
-    const limits: EngineLimits = { ...LIMITS, prefixBudgetBytes: LIMITS.kvBudgetBytes / 2 };
+    packedFolder = await mkdtemp(join(tmpdir(), 'espalier packed '));
+    const limits: EngineLimits = { ...LIMITS, prefixBudgetBytes: LIMITS.kvBudgetBytes / 2, packedFolder };
     const source: ModelSource = { digest: name, folder: golden.checkpoint.folder };
     const memory = new EngineMemory(limits, undefined, testDevice(device));
-    loaded = { golden, memory, model: await loadModel(source, limits, memory) };
+    const model = await loadModel(source, limits, memory);
+    expect(model.drawback).toBeUndefined();
+    // As it is served, in all forms of its graph.
+    while (await model.prepare?.()) continue;
+    loaded = { golden, memory, model };
   });
   afterAll(async () => {
     await loaded?.model.release();
     await loaded?.memory.device.release();
     await loaded?.golden.remove();
+    await rm(packedFolder, { recursive: true });
   });
   return () => {
     if (loaded === undefined) throw new Error(`${name} isn't loaded`);

@@ -1,0 +1,111 @@
+/**
+ * The graph of one model in several forms, a session each, of which a run takes the leanest that can do it. A run costs by
+ * the operators and inputs of its graph, used or not: without LoRA ports a step of a small model takes two thirds of what
+ * it takes with ports that are off (`npm run bench -- overhead`).
+ *
+ * The form that can do everything is loaded with the model. The others come later, one by one, where the weights are mapped
+ * from a file (`packed-weights.ts`): then a form takes memory for its operators alone.
+ */
+import type { ModelConfig } from '../formats/checkpoint/model-config.js';
+import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
+import { encodeDecoderGraph } from '../graph/decoder-graph.js';
+import { Session, type SessionOptions } from './ort.js';
+
+/** Which LoRA ports a graph has, and which of them a run feeds anything: each has those before it. */
+const PORTS = ['none', 'shared', 'ports'] as const;
+export type UsedPorts = (typeof PORTS)[number];
+
+export interface GraphForm {
+  lora: UsedPorts;
+  /** A run may have a second part. */
+  beside: boolean;
+}
+
+export interface FormSession extends GraphForm {
+  session: Session;
+}
+
+/** Where a runner gets the session of a run. */
+export interface RunSessions {
+  /** Whether a run may have a second part. */
+  readonly runsTwoParts: boolean;
+  /** One that can do it. */
+  for(needs: GraphForm): FormSession;
+}
+
+export const oneForm = (form: FormSession): RunSessions => ({ runsTwoParts: form.beside, for: () => form });
+
+const WHOLE: GraphForm = { lora: 'ports', beside: true };
+/** In the order in which they are loaded. */
+const LEANER: readonly GraphForm[] = [
+  { lora: 'none', beside: false },
+  { lora: 'shared', beside: true },
+  { lora: 'none', beside: true },
+];
+
+export interface FormWeights {
+  config: ModelConfig;
+  /** What the tensors lie in. */
+  folder: string;
+  tensors: ReadonlyMap<string, TensorLocation>;
+}
+
+export class GraphForms implements RunSessions {
+  readonly runsTwoParts = true;
+  readonly #weights: FormWeights;
+  readonly #options: SessionOptions;
+  /** From lean to whole. */
+  readonly #loaded: FormSession[] = [];
+  readonly #missing: GraphForm[];
+
+  private constructor(weights: FormWeights, options: SessionOptions, leaner: readonly GraphForm[]) {
+    this.#weights = weights;
+    this.#options = options;
+    this.#missing = [...leaner];
+  }
+
+  /** `shared`: sessions share the memory of the weights, so that there may be several. */
+  static async load(
+    weights: FormWeights,
+    options: SessionOptions,
+    { shared }: { shared: boolean },
+  ): Promise<GraphForms> {
+    const forms = new GraphForms(weights, options, shared ? LEANER : []);
+    await forms.#load(WHOLE);
+    return forms;
+  }
+
+  /** Loads another form, which blocks the thread for about as long as a load of the model. False: there is none left. */
+  async loadNext(): Promise<boolean> {
+    const next = this.#missing.shift();
+    if (next !== undefined) await this.#load(next);
+    return this.#missing.length > 0;
+  }
+
+  for(needs: GraphForm): FormSession {
+    const form = this.#loaded.find((each) => does(each, needs));
+    if (form === undefined) throw new Error(`no form of the graph has ${needs.lora} ports`);
+    return form;
+  }
+
+  async release(): Promise<void> {
+    this.#missing.length = 0;
+    for (const { session } of this.#loaded.splice(0)) await session.release();
+  }
+
+  async #load(form: GraphForm): Promise<void> {
+    const { config, folder, tensors } = this.#weights;
+    const graph = encodeDecoderGraph(config, tensors, form);
+    this.#loaded.push({ ...form, session: await Session.load({ graph, folder }, this.#options) });
+    this.#loaded.sort((one, other) => size(one) - size(other));
+  }
+}
+
+function does(form: GraphForm, { lora, beside }: GraphForm): boolean {
+  return PORTS.indexOf(form.lora) >= PORTS.indexOf(lora) && (form.beside || !beside);
+}
+
+/** Ports count for more than a second part. */
+function size({ lora, beside }: GraphForm): number {
+  return 2 * PORTS.indexOf(lora) + Number(beside);
+}

@@ -1,0 +1,153 @@
+/** The forms of a model's graph over one copy of its weights, and the file that they map. */
+import { mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GraphForms, type GraphForm } from '../../../src/engine/graph-forms.js';
+import type { LoadedModel } from '../../../src/engine/loaded-model.js';
+import { packedWeights } from '../../../src/engine/packed-weights.js';
+import { largestDifference } from '../../conformance/support/largest-difference.js';
+import { alone, Row } from './support/conversation.js';
+import { everyLinear, TinyModel, use } from './support/tiny-model.js';
+
+const TOLERANCE = 1e-5;
+const PROMPT = [5, 9, 2, 33, 60, 7, 7, 1];
+
+describe('forms of a graph', () => {
+  let tiny: TinyModel;
+  let root: string;
+  beforeAll(async () => {
+    tiny = await TinyModel.create();
+  });
+  beforeEach(async () => {
+    root = await mkdtemp(join(tmpdir(), 'espalier packed '));
+  });
+  afterEach(() => rm(root, { recursive: true, force: true }));
+  afterAll(() => tiny.remove());
+
+  const adapters = () => [
+    tiny.adapter('parent', everyLinear(4), 1),
+    tiny.adapter('child', { q_proj: 3, lm_head: 2 }, 2),
+  ];
+
+  async function withBoth(body: (forms: LoadedModel, whole: LoadedModel) => Promise<void>): Promise<void> {
+    const forms = await tiny.load({ packedFolder: root }, adapters());
+    const whole = await tiny.load({}, adapters());
+    try {
+      await body(forms, whole);
+    } finally {
+      await forms.release();
+      await whole.release();
+    }
+  }
+
+  const open = (folder: string) => packedWeights(tiny.checkpoint, { root: folder, digest: 'tiny', threads: 1 });
+
+  test('each computes what the whole one computes, as more and more of them are there', () =>
+    withBoth(async (forms, whole) => {
+      expect(forms.drawback).toBeUndefined();
+      const [parent, child] = adapters();
+      const paths = [[], [use(parent!)], [use(parent!), use(child!, 0.5)]];
+      const wanted: Float32Array[] = [];
+      for (const path of paths) wanted.push(await alone(whole, path, PROMPT));
+      let more = true;
+      for (let loaded = 1; more; loaded++) {
+        for (const [i, path] of paths.entries()) {
+          expect(largestDifference(await alone(forms, path, PROMPT), wanted[i]!)).toBeLessThanOrEqual(TOLERANCE);
+        }
+        more = await forms.prepare();
+        expect(loaded).toBeLessThan(10);
+      }
+    }));
+
+  test('rows change between them from step to step', () =>
+    withBoth(async (forms, whole) => {
+      while (await forms.prepare()) continue;
+      const [parent] = adapters();
+      const logitsOf = async (model: LoadedModel): Promise<Float32Array[]> => {
+        const base = new Row(model, 'base', [], 1);
+        const path = new Row(model, 'path', [use(parent!)], 1);
+        const late = new Row(model, 'late', [], 1);
+        const all: Float32Array[] = [];
+        all.push(...(await model.run([base.feed(PROMPT)])));
+        // With ports; without; two parts without ports; two parts with.
+        all.push(...(await model.run([path.feed(PROMPT)], [base.feed([3])])));
+        all.push(...(await model.run([base.feed([4])])));
+        all.push(...(await model.run([base.feed([8])], [late.feed(PROMPT.slice(0, 5))])));
+        all.push(...(await model.run([path.feed([11])], [late.feed([1, 2])])));
+        all.push(...(await model.run([base.feed([6])])));
+        for (const row of [base, path, late]) row.close();
+        return all;
+      };
+      const [ours, wanted] = [await logitsOf(forms), await logitsOf(whole)];
+      expect(ours).toHaveLength(wanted.length);
+      for (const [i, logits] of ours.entries()) {
+        expect(largestDifference(logits, wanted[i]!)).toBeLessThanOrEqual(TOLERANCE);
+      }
+    }));
+
+  test('a run gets the leanest that is there and can do it', async () => {
+    const packed = (await open(root))!;
+    const forms = await GraphForms.load(
+      { config: tiny.checkpoint.config, ...packed },
+      { threads: 1 },
+      { shared: true },
+    );
+    const got = (needs: GraphForm): GraphForm => {
+      const { lora, beside } = forms.for(needs);
+      return { lora, beside };
+    };
+    const bare = { lora: 'none', beside: false } as const;
+    expect(got(bare)).toEqual({ lora: 'ports', beside: true });
+    while (await forms.loadNext()) continue;
+    expect(got(bare)).toEqual(bare);
+    expect(got({ lora: 'none', beside: true })).toEqual({ lora: 'none', beside: true });
+    expect(got({ lora: 'shared', beside: false })).toEqual({ lora: 'shared', beside: true });
+    expect(got({ lora: 'ports', beside: false })).toEqual({ lora: 'ports', beside: true });
+    expect(new Set(forms.for(bare).session.inputNames)).not.toContain('is_beside');
+    await forms.release();
+  });
+
+  test('the file is made once', async () => {
+    const { folder, tensors } = (await open(root))!;
+    const made = await stat(join(folder, 'weights.bin'));
+    const again = (await open(root))!;
+    expect(again.folder).toBe(folder);
+    expect([...again.tensors.keys()]).toEqual([...tensors.keys()]);
+    expect((await stat(join(folder, 'weights.bin'))).mtimeMs).toBe(made.mtimeMs);
+    expect(await readdir(root)).toHaveLength(1);
+    for (const name of tiny.checkpoint.tensors.keys()) expect(tensors.has(name)).toBe(true);
+    // What kernels read through pointers must lie as they would have it.
+    const ranges = [...tensors.values()].flatMap(({ packed = [] }) => packed.map(([, value]) => value));
+    expect(ranges.length).toBeGreaterThan(0);
+    for (const range of ranges) expect(Number(range.split('|')[1]?.split(';')[0]) % 4096).toBe(0);
+  });
+
+  test.each([
+    ['cut off', (folder: string) => truncate(join(folder, 'weights.bin'), 4096)],
+    ['without an index', (folder: string) => rm(join(folder, 'weights.json'))],
+    ['with half an index', (folder: string) => writeFile(join(folder, 'weights.json'), '{"model.nor')],
+  ])('a file that is %s is made anew', async (_, damage) => {
+    const { folder } = (await open(root))!;
+    const bytes = await readFile(join(folder, 'weights.bin'));
+    await damage(folder);
+    const again = (await open(root))!;
+    expect((await readFile(join(again.folder, 'weights.bin'))).equals(bytes)).toBe(true);
+    expect(await readdir(root)).toHaveLength(1);
+  });
+
+  test('several that make it at once find it', async () => {
+    const made = await Promise.all(Array.from({ length: 3 }, () => open(root)));
+    expect(new Set(made.map((packed) => packed?.folder)).size).toBe(1);
+    expect(await readdir(root)).toHaveLength(1);
+  });
+
+  test('where it can be kept nowhere, the model is served all the same', async () => {
+    const file = join(root, 'a file');
+    await writeFile(file, '');
+    const model = await tiny.load({ packedFolder: file }, adapters());
+    expect(model.drawback).toContain(file);
+    expect(await model.prepare()).toBe(false);
+    expect((await alone(model, [use(adapters()[0]!)], PROMPT)).every(Number.isFinite)).toBe(true);
+    await model.release();
+  });
+});
