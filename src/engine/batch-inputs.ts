@@ -57,15 +57,20 @@ export class BatchInputs {
 
   #masks(parts: readonly BatchPart[], { shared, slotted }: RankFeeds, feeds: Record<string, InputTensor>): void {
     if (shared.length === 0) return;
-    const ofTokens = parts.flatMap(({ ordered, tokens }) =>
-      ordered.flatMap((row) => Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? row : null))),
+    const ofTokens = parts.flatMap(({ ordered, tokens }, part) =>
+      ordered.flatMap((row) => {
+        const masked = { row, slotted: slotted[part] ?? NONE };
+        return Array.from({ length: tokens }, (_, t) => (t < row.tokens.length ? masked : null));
+      }),
     );
     for (const [i, projection] of PROJECTIONS.entries()) {
       const feed = shared[i] as RankFeed;
-      if (projection !== 'lm_head') feeds[loraMask(projection)] = rankMask(ofTokens, feed, slotted);
+      if (projection !== 'lm_head') feeds[loraMask(projection)] = rankMask(ofTokens, feed);
       else {
-        const wanted = parts.flatMap(({ rows }) => rows.flatMap((row) => row.logitsAt.map(() => row)));
-        feeds[loraMask(projection)] = rankMask(wanted, feed, NONE);
+        const wanted = parts.flatMap(({ rows }) =>
+          rows.flatMap((row) => row.logitsAt.map(() => ({ row, slotted: NONE }))),
+        );
+        feeds[loraMask(projection)] = rankMask(wanted, feed);
       }
     }
   }
@@ -102,16 +107,15 @@ const NONE: ReadonlySet<string> = new Set();
  * private slots, though its rows may be fed along with others.
  */
 function rankMask(
-  tokens: readonly (RunnerRow | null)[],
+  tokens: readonly ({ row: RunnerRow; slotted: ReadonlySet<string> } | null)[],
   { rows, spans }: RankFeed,
-  slotted: ReadonlySet<string>,
 ): InputTensor {
   const mask = new Float32Array(tokens.length * rows);
   if (rows === 0) return float32(mask, [tokens.length, 0]);
-  for (const [n, row] of tokens.entries()) {
-    for (const { digest, weight } of row?.adapters ?? []) {
+  for (const [n, token] of tokens.entries()) {
+    for (const { digest, weight } of token?.row.adapters ?? []) {
       const span = spans.get(digest);
-      if (span === undefined || slotted.has(digest)) continue;
+      if (span === undefined || token?.slotted.has(digest) === true) continue;
       const begin = n * rows + span.offset;
       // A revision may stand at two nodes of a path.
       for (let r = begin; r < begin + span.rank; r++) mask[r] = (mask[r] as number) + weight;

@@ -13,21 +13,21 @@ import {
   joinsRuns,
   planByCost,
   type PlanBatch,
+  type PlannedBatch,
   type PortPlan,
   type PortPlanner,
 } from './port-plan.js';
 import type { AdapterUse } from './protocol.js';
 import type { RankFeeds, RankPart, RankRun, RankSource } from './rank-feeds.js';
+import type { RunnerRow } from './runner.js';
 import { Slots, type SlotTensors } from './slots.js';
 
 /** Steps that a row which decodes is expected to stay in its slot. */
 const DECODING_LIFETIME = 32;
+/** Chunks in which a prompt is read beside rows that decode. */
+const PROMPT_LIFETIME = 4;
 /** Runs after which slots that were not fed are let go. */
 const MAX_REST = 64;
-/** Of slots for prompts: no capacity. */
-const PROMPTS = -1;
-/** Of slots for rows of two capacities that decode in one run. */
-const TOGETHER = -2;
 
 interface SlotSet {
   slots: Slots;
@@ -44,10 +44,10 @@ export class LoraPorts implements RankSource {
   readonly #slotBudget: number;
   /** Floats that a run reads of the base, as many as would take its bytes. */
   readonly #weights: number;
-  /** By KV capacity. */
-  #sets = new Map<number, SlotSet>();
+  /** By `nameOf`. */
+  #sets = new Map<string, SlotSet>();
   #planner: PortPlanner = planByCost(PORT_COSTS);
-  readonly #setsOfPlanner = new WeakMap<PortPlanner, Map<number, SlotSet>>([[this.#planner, this.#sets]]);
+  readonly #setsOfPlanner = new WeakMap<PortPlanner, Map<string, SlotSet>>([[this.#planner, this.#sets]]);
   /** Empty slots, by number of rows. */
   readonly #empty = new Map<number, SlotTensors>();
   readonly #paths = new WeakMap<readonly AdapterUse[], number>();
@@ -85,7 +85,7 @@ export class LoraPorts implements RankSource {
 
   /** Benchmarks and tests put another in its place, which gets slots of its own. */
   set planner(planner: PortPlanner) {
-    const sets = this.#setsOfPlanner.get(planner) ?? new Map<number, SlotSet>();
+    const sets = this.#setsOfPlanner.get(planner) ?? new Map<string, SlotSet>();
     this.#setsOfPlanner.set(planner, sets);
     this.#planner = planner;
     this.#sets = sets;
@@ -93,36 +93,53 @@ export class LoraPorts implements RankSource {
 
   feed({ parts, alone }: RankRun): RankFeeds {
     this.#runs++;
-    const whole = oneLength(parts);
     const digests = new Set(parts.flatMap(({ rows }) => rows.flatMap(({ adapters }) => adapters.map(digestOf))));
-    const set = whole === null || alone || digests.size === 0 ? undefined : this.#setOf(whole);
-    const plan = set?.plan ?? EVERYTHING_SHARED;
-    const shared = new Set([...digests].filter((digest) => !plan.has(digest)));
+    const sets = alone || digests.size === 0 ? [] : this.#setsOf(parts);
+    const plans = parts.map((_, part) => sets[part]?.plan ?? EVERYTHING_SHARED);
+    const shared = new Set(
+      parts.flatMap(({ rows }, part) =>
+        rows.flatMap(({ adapters }) => adapters.map(digestOf).filter((digest) => !plans[part]?.has(digest))),
+      ),
+    );
     const tokens = parts.reduce((sum, part) => sum + part.rows.length * part.tokens, 0);
     const feeds = this.#bank.feed(shared, tokens, alone, digests);
+    const slots = parts.map(({ rows }, part) => this.#slotsOf(rows, sets[part]));
     return {
-      used: plan.size > 0 ? 'ports' : feeds.some(({ rows }) => rows > 0) ? 'shared' : 'none',
+      used: plans.some(({ size }) => size > 0) ? 'ports' : feeds.some(({ rows }) => rows > 0) ? 'shared' : 'none',
       shared: feeds,
-      slotted: plan,
-      slots:
-        set === undefined || whole === null || plan.size === 0
-          ? this.#emptySlots(whole?.rows.length ?? 1)
-          : set.slots.feed(
-              whole.rows.map(({ adapters }) => adapters.filter(({ digest }) => plan.has(digest))),
-              this.#bank,
-            ),
+      slotted: plans,
+      slots: parts.length > 1 ? slots : [...slots, this.#emptySlots(1)],
     };
   }
 
-  /** Whether one run for both costs less than a run for each. The second is taken to have everything shared. */
+  /** Whether one run for both costs less than a run for each. */
   joins(first: RankPart, second: RankPart): boolean {
-    if (oneLength([first, second]) !== null) return true;
-    const { plan } = this.#setOf(first);
-    return joinsRuns(PORT_COSTS, this.#batchOf(first), plan, this.#batchOf(second), this.#weights);
+    const [one, other] = this.#setsOf([first, second]).map(({ plan }, part) => ({
+      batch: this.#batchOf(part === 0 ? first : second),
+      plan,
+    })) as [PlannedBatch, PlannedBatch];
+    return joinsRuns(PORT_COSTS, one, other, this.#weights);
   }
 
-  #setOf({ rows, tokens, capacity }: RankPart): SlotSet {
-    const name = tokens === 1 ? capacity : PROMPTS;
+  #slotsOf(rows: readonly RunnerRow[], set: SlotSet | undefined): SlotTensors {
+    if (set === undefined || set.plan.size === 0) return this.#emptySlots(rows.length);
+    return set.slots.feed(
+      rows.map(({ adapters }) => adapters.filter(({ digest }) => set.plan.has(digest))),
+      this.#bank,
+    );
+  }
+
+  /** Of each part; a second one is planned beside the first. */
+  #setsOf([first, second]: readonly RankPart[]): SlotSet[] {
+    if (first === undefined) return [];
+    const name = nameOf(first);
+    const set = this.#setOf(name, first);
+    if (second === undefined) return [set];
+    const ofSecond = nameOf(second) === name ? `${name} beside` : nameOf(second);
+    return [set, this.#setOf(ofSecond, second, { part: first, set })];
+  }
+
+  #setOf(name: string, part: RankPart, beside?: { part: RankPart; set: SlotSet }): SlotSet {
     const set = this.#sets.get(name) ?? {
       slots: new Slots(this.#config),
       lastRun: 0,
@@ -131,7 +148,7 @@ export class LoraPorts implements RankSource {
     };
     this.#sets.set(name, set);
     set.lastRun = this.#runs;
-    const key = `${tokens} ${rows.map(({ adapters }) => this.#pathNumber(adapters)).join()}`;
+    const key = `${this.#keyOf(part)} ${beside === undefined ? '' : this.#keyOf(beside.part)}`;
     if (set.key === key) return set;
     let others = 0;
     for (const [other, { slots, lastRun }] of this.#sets) {
@@ -139,9 +156,16 @@ export class LoraPorts implements RankSource {
       else if (other !== name) others += slots.bytes;
     }
     const slotBudget = this.#slotBudget - others / Float32Array.BYTES_PER_ELEMENT;
-    set.plan = this.#planner({ ...this.#batchOf({ rows, tokens }), slotBudget });
+    set.plan = this.#planner(
+      { ...this.#batchOf(part), slotBudget },
+      beside && { batch: this.#batchOf(beside.part), plan: beside.set.plan },
+    );
     set.key = key;
     return set;
+  }
+
+  #keyOf({ rows, tokens }: RankPart): string {
+    return `${tokens} ${rows.map(({ adapters }) => this.#pathNumber(adapters)).join()}`;
   }
 
   #batchOf({ rows, tokens }: Pick<RankPart, 'rows' | 'tokens'>): PlanBatch {
@@ -152,7 +176,7 @@ export class LoraPorts implements RankSource {
       widths: this.#widths,
       layers: this.#config.layers,
       slotBudget: this.#slotBudget,
-      lifetime: tokens === 1 ? DECODING_LIFETIME : 1,
+      lifetime: tokens === 1 ? DECODING_LIFETIME : PROMPT_LIFETIME,
     };
   }
 
@@ -173,12 +197,9 @@ export class LoraPorts implements RankSource {
   }
 }
 
-/** All parts as one where their rows are of one length, so that they can have slots; else null. */
-function oneLength(parts: readonly RankPart[]): RankPart | null {
-  const [first] = parts;
-  if (first === undefined || parts.length === 1) return first ?? null;
-  if (parts.some(({ tokens }) => tokens !== 1)) return null;
-  return { rows: parts.flatMap(({ rows }) => rows), tokens: 1, capacity: TOGETHER };
+/** Rows of one KV capacity run together again and again. */
+function nameOf({ tokens, capacity }: RankPart): string {
+  return tokens === 1 ? String(capacity) : 'prompts';
 }
 
 function digestOf({ digest }: AdapterUse): string {

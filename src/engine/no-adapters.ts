@@ -10,6 +10,6 @@ export const NO_ADAPTERS: AdapterPlaces & RankSource = {
   failure: () => null,
   acquire: () => true,
   release: () => undefined,
-  feed: () => ({ used: 'none', shared: [], slotted: new Set<string>(), slots: [] }),
+  feed: () => ({ used: 'none', shared: [], slotted: [], slots: [] }),
   joins: () => true,
 };

@@ -46,7 +46,13 @@ export interface PlanBatch {
 /** The digests that go to private slots. */
 export type PortPlan = ReadonlySet<string>;
 
-export type PortPlanner = (batch: PlanBatch) => PortPlan;
+export interface PlannedBatch {
+  batch: PlanBatch;
+  plan: PortPlan;
+}
+
+/** `beside`: what is computed in the same run, and is planned already. The two have slots of their own, and share the shared port. */
+export type PortPlanner = (batch: PlanBatch, beside?: PlannedBatch) => PortPlan;
 
 export const EVERYTHING_SHARED: PortPlan = new Set();
 
@@ -65,13 +71,14 @@ export const planShared: PortPlanner = () => EVERYTHING_SHARED;
 /** The cheapest split that is found; never dearer than either pure form. */
 export const planByCost =
   (costs: PortCosts): PortPlanner =>
-  (batch) => {
+  (batch, beside) => {
     const nodes = nodesOf(batch);
+    const others = beside === undefined ? NO_OTHERS : othersOf(beside);
     let best = new Set<string>();
-    let lowest = portCost(batch, best, costs, nodes);
+    let lowest = portCost(batch, best, costs, others, nodes);
     const tryPlan = (plan: Set<string>): boolean => {
       if (slotFloats(batch, plan) > batch.slotBudget) return false;
-      const cost = portCost(batch, plan, costs, nodes);
+      const cost = portCost(batch, plan, costs, others, nodes);
       if (cost >= lowest) return false;
       best = plan;
       lowest = cost;
@@ -93,48 +100,69 @@ export const planByCost =
 /** Past it, moving nodes one by one would take longer than it gains. */
 const MAX_MOVED_NODES = 64;
 
-/** Of one run, in nanoseconds. */
+/** What of a run's ports is there whatever a batch puts into them. */
+interface OtherPorts {
+  shared: ReadonlySet<string>;
+  sharedFloats: number;
+  /** Whether it has slots, so that their operators run in any case. */
+  hasSlots: boolean;
+  /** Of all rows. */
+  tokens: number;
+}
+
+const NO_OTHERS: OtherPorts = { shared: new Set(), sharedFloats: 0, hasSlots: false, tokens: 0 };
+
+function othersOf({ batch, plan }: PlannedBatch): OtherPorts {
+  const nodes = nodesOf(batch).filter(({ digest }) => !plan.has(digest));
+  return {
+    shared: new Set(nodes.map(({ digest }) => digest)),
+    sharedFloats: nodes.reduce((sum, { floats }) => sum + floats, 0),
+    hasSlots: plan.size > 0,
+    tokens: batch.rows.length * batch.tokens,
+  };
+}
+
+/** Of a run's ports, in nanoseconds; without the slots of `others`, with which it shares the shared port. */
 export function portCost(
   batch: PlanBatch,
   plan: PortPlan,
-  { shared, slot }: PortCosts,
+  costs: PortCosts,
+  others: OtherPorts = NO_OTHERS,
   nodes: readonly PlanNode[] = nodesOf(batch),
 ): number {
-  const { rows, tokens, layers } = batch;
-  let sharedFloats = 0;
-  let filledFloats = 0;
-  for (const { digest, floats, users } of nodes) {
-    if (plan.has(digest)) filledFloats += floats * users;
-    else sharedFloats += floats;
-  }
-  const inSlots = slotFloats(batch, plan);
-  const cost = (port: PortCost, floats: number, tokensEach: number): number =>
-    floats === 0 ? 0 : layers * port.layer + floats * (port.read + tokensEach * port.multiply);
-  return (
-    cost(shared, sharedFloats, rows.length * tokens) +
-    cost(slot, inSlots, tokens) +
-    (filledFloats * slot.fill) / batch.lifetime
-  );
+  const { rows, tokens } = batch;
+  let floats = others.sharedFloats;
+  for (const node of nodes) if (!plan.has(node.digest) && !others.shared.has(node.digest)) floats += node.floats;
+  const shared = costOf(costs.shared, batch.layers, floats, others.tokens + rows.length * tokens);
+  return shared + slotCost(batch, plan, costs, others.hasSlots, nodes);
+}
+
+function slotCost(
+  batch: PlanBatch,
+  plan: PortPlan,
+  { slot }: PortCosts,
+  hasSlots: boolean,
+  nodes: readonly PlanNode[] = nodesOf(batch),
+): number {
+  let filled = 0;
+  for (const { digest, floats, users } of nodes) if (plan.has(digest)) filled += floats * users;
+  const layers = hasSlots ? 0 : batch.layers;
+  return costOf(slot, layers, slotFloats(batch, plan), batch.tokens) + (filled * slot.fill) / batch.lifetime;
+}
+
+function costOf({ layer, read, multiply }: PortCost, layers: number, floats: number, tokens: number): number {
+  return floats === 0 ? 0 : layers * layer + floats * (read + tokens * multiply);
 }
 
 /**
- * Whether one run for two batches costs less than one for each. It reads the weights and runs the operators once, but has
- * all nodes in the shared port, which multiplies each with the tokens of both. `plan` is what the first has on its own.
+ * Whether one run for two batches costs less than one for each. It reads the weights and runs the operators once, but the
+ * shared port multiplies each of its nodes with the tokens of both. `second` is planned beside the first.
  */
-export function joinsRuns(
-  costs: PortCosts,
-  first: PlanBatch,
-  plan: PortPlan,
-  second: PlanBatch,
-  weights: number,
-): boolean {
-  const apart = portCost(first, plan, costs) + portCost(second, EVERYTHING_SHARED, costs);
-  const nodes = nodesOf({ ...first, rows: [...first.rows, ...second.rows] });
-  const floats = nodes.reduce((sum, node) => sum + node.floats, 0);
-  const tokens = first.rows.length * first.tokens + second.rows.length * second.tokens;
-  const { layer, read, multiply } = costs.shared;
-  const together = floats === 0 ? 0 : first.layers * layer + floats * (read + tokens * multiply);
-  return together - apart < weights * read + first.layers * costs.run;
+export function joinsRuns(costs: PortCosts, first: PlannedBatch, second: PlannedBatch, weights: number): boolean {
+  const ofFirst = slotCost(first.batch, first.plan, costs, false);
+  const together = ofFirst + portCost(second.batch, second.plan, costs, othersOf(first));
+  const apart = portCost(first.batch, first.plan, costs) + portCost(second.batch, EVERYTHING_SHARED, costs);
+  return together - apart < weights * costs.shared.read + first.batch.layers * costs.run;
 }
 
 /** Of the slots of all rows, each as wide as the widest. */

@@ -4,9 +4,10 @@
  *
  * A prompt's chunk is computed in one run with rows that decode, where the model can, and costs what its tokens add; else it
  * is a run of its own, which reads all weights once however short it is. Where that alone is as much as a step, prompts go
- * on by the smallest chunk. Pace gives way where more rows want to begin
- * than decode, so that a burst doesn't wait for the few that came first; and where much is to be read, so that all of it is
- * read within `STEPS_FOR_BACKLOG` steps, or a full chunk a step.
+ * on by the smallest chunk. Pace gives way where more rows want to begin than decode, or half as many with short prompts, so
+ * that a burst doesn't wait for those that came first: the time that prompts take is taken from these in any case, at once or
+ * bit by bit. It gives way, too, where much is to be read, so that all of it is read within `STEPS_FOR_BACKLOG` steps, or a
+ * full chunk a step.
  */
 import { LinearCost } from './linear-cost.js';
 
@@ -15,6 +16,11 @@ const SMALLEST_CHUNK = 8;
 const STEPS_FOR_BACKLOG = 160;
 /** Where prompts never end to come in, so often one step leaves them out: else nobody would know any more what decoding takes. */
 const STEPS_BETWEEN_ALONE = 16;
+
+/** Prompts of rows that begin together are short if they are so many full chunks in all. */
+const CHUNKS_OF_BURST = 4;
+/** Rows that decode, times what they were when they last decoded alone: what that took says little any more. */
+const CHANGED = 1.5;
 
 /** What a step finds. */
 export interface RowsAtHand {
@@ -42,8 +48,10 @@ export class PrefillPace {
   readonly #prefill = new LinearCost();
   /** What prompts add to a run that decodes. */
   readonly #beside = new LinearCost();
-  /** Runs of both since rows last decoded by themselves. */
+  /** Runs of both since rows last decoded by themselves, */
   #besideSince = 0;
+  /** and how many those were; 0 before. */
+  #aloneRows = 0;
 
   /** `stretch` is how long a step may take, as a multiple of decoding alone; null: full chunks always. */
   constructor(fullChunk: number, stretch: number | null) {
@@ -54,6 +62,7 @@ export class PrefillPace {
   /** What all decoding of one step took. */
   decoded(rows: number, ms: number): void {
     this.#besideSince = 0;
+    this.#aloneRows = rows;
     this.#decode.observe(rows, ms);
   }
 
@@ -69,20 +78,25 @@ export class PrefillPace {
 
   allowance({ decoding, elsewhere = 0, beginning, backlog }: RowsAtHand): PrefillAllowance {
     const all = decoding + elsewhere;
-    if (beginning > all || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
-    if (decoding > 0 && this.#besideSince >= (this.#decode.known ? STEPS_BETWEEN_ALONE : 1)) {
-      return { tokens: 0, perRow: 0 };
-    }
+    const isBurst = beginning > 1 && 2 * beginning > all && backlog <= CHUNKS_OF_BURST * this.#fullChunk;
+    if (beginning > all || isBurst || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
+    if (decoding > 0 && this.#besideSince >= this.#stepsUntilAlone(decoding)) return { tokens: 0, perRow: 0 };
     const { tokens, perRow } = this.#withinStretch(all, this.#stretch);
     const least = Math.max(SMALLEST_CHUNK, Math.ceil(backlog / STEPS_FOR_BACKLOG));
     return { tokens: Math.min(this.#fullChunk, Math.max(least, tokens)), perRow };
+  }
+
+  #stepsUntilAlone(rows: number): number {
+    const hasChanged = rows > CHANGED * this.#aloneRows || this.#aloneRows > CHANGED * rows;
+    return hasChanged ? 1 : STEPS_BETWEEN_ALONE;
   }
 
   #withinStretch(rows: number, stretch: number): PrefillAllowance {
     if (!this.#decode.known || !this.#prefill.known) return { tokens: 0, perRow: 0 };
     const msForPrefill = (stretch - 1) * this.#decodeMs(rows);
     const slope = this.#beside.slope ?? this.#prefillSlope();
-    const fixedMs = this.#prefill.estimate(0, slope);
+    // A run reads all weights, whether prompts are in it or rows that decode.
+    const fixedMs = Math.max(this.#prefill.estimate(0, slope), this.#decodeMs(0));
     const addedMs = this.#beside.known ? this.#beside.estimate(0, slope) : fixedMs;
     // An unmeasurably short run says nothing.
     if (slope <= 0) return { tokens: 0, perRow: 0 };

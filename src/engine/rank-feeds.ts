@@ -1,8 +1,8 @@
 /** What a runner asks of whoever holds the rank rows of its rows' adapters. */
 import type { UsedPorts } from './graph-forms.js';
-import type { InputTensor } from './ort.js';
 import type { RankFeed } from './rank-rows.js';
 import type { RunnerRow } from './runner.js';
+import type { NamedTensors } from './session-feeds.js';
 
 /** A part of a run, as far as its adapters are concerned. */
 export interface RankPart {
@@ -27,10 +27,10 @@ export interface RankFeeds {
   used: UsedPorts;
   /** A projection each; none at all where the graph has no LoRA ports. */
   shared: readonly RankFeed[];
-  /** Digests that are in private slots, and so masked in the shared ports; not in lm_head's. */
-  slotted: ReadonlySet<string>;
-  /** Input name → tensor. */
-  slots: readonly (readonly [string, InputTensor])[];
+  /** Of each part, digests that are in private slots, and so masked in the shared ports; not in lm_head's. */
+  slotted: readonly ReadonlySet<string>[];
+  /** Of the first part, and of a second one, there or not: input name → tensor, as the first part's are called. */
+  slots: readonly NamedTensors[];
 }
 
 /** Where the runner gets the rank rows of its rows' adapters. */

@@ -17,7 +17,7 @@ export interface PlacedPart extends BatchPart {
 
 // One token each of no row: the runtime can't reshape to two sizes of 0.
 const NOBODY: BatchPart = { rows: [], ordered: [], tokens: 1, capacity: 0 };
-const NO_RANKS: RankFeeds = { used: 'none', shared: [], slotted: new Set(), slots: [] };
+const NO_RANKS: RankFeeds = { used: 'none', shared: [], slotted: [], slots: [] };
 const THERE = bool(true);
 
 export class SessionFeeds {
@@ -25,6 +25,7 @@ export class SessionFeeds {
   readonly #inputs: BatchInputs;
   readonly #feeds: Record<string, InputTensor> = {};
   readonly #ranksFed: NamedTensors[] = [];
+  #slotsBeside: NamedTensors = [];
   #pastFed: NamedTensors = [];
   /** What a second part is fed that isn't there; null where the graph knows of none. */
   readonly #nobody: Record<string, InputTensor> | null = null;
@@ -45,7 +46,9 @@ export class SessionFeeds {
   build(parts: readonly PlacedPart[], ranks: RankFeeds): Readonly<Record<string, InputTensor>> {
     const { lora } = this.#form;
     const shared = lora === 'none' ? [] : ranks.shared;
-    this.#feedRanks([lora === 'ports' ? ranks.slots : [], ...shared.map(({ tensors }) => tensors)]);
+    const [slots = [], slotsBeside = []] = lora === 'ports' ? ranks.slots : [];
+    this.#feedRanks([slots, ...shared.map(({ tensors }) => tensors)]);
+    if (this.#form.beside) this.#feedSlotsBeside(slotsBeside);
     this.#feedPasts(parts);
     this.#inputs.build(parts, { ...ranks, shared }, this.#feeds);
     return this.#feeds;
@@ -57,6 +60,8 @@ export class SessionFeeds {
       for (const [name] of tensors) Reflect.deleteProperty(this.#feeds, name);
     }
     this.#pastFed = [];
+    for (const [name] of this.#slotsBeside) Reflect.deleteProperty(this.#feeds, beside(name));
+    this.#slotsBeside = [];
     if (this.#nobody !== null) Object.assign(this.#feeds, this.#nobody);
   }
 
@@ -66,6 +71,12 @@ export class SessionFeeds {
       for (const [name, tensor] of tensors) this.#feeds[name] = tensor;
       this.#ranksFed[i] = tensors;
     }
+  }
+
+  #feedSlotsBeside(slots: NamedTensors): void {
+    if (this.#slotsBeside === slots) return;
+    for (const [name, tensor] of slots) this.#feeds[beside(name)] = tensor;
+    this.#slotsBeside = slots;
   }
 
   #feedPasts([first, second]: readonly PlacedPart[]): void {

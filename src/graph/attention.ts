@@ -4,7 +4,7 @@ import { attendPool } from './attend-pool.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import { linear } from './linear.js';
-import { slotProducts } from './lora-port.js';
+import { type SlotProduct, slotProducts } from './lora-port.js';
 import { Concat, Identity, If, Reshape, Split, Transpose } from './ops.js';
 import type { Past, RunPart } from './run-part.js';
 
@@ -32,7 +32,7 @@ export function attention(d: Decoder, layer: number, x: Value, { headNorm = fals
   const { headDim } = d.config;
   const scope = `model.layers.${layer}.self_attn`;
   const [qProduct, kProduct, vProduct] = slotProducts(d, layer, 'qkv', x);
-  const project = (projection: string, slotProduct: Value | undefined, norm?: string): Value => {
+  const project = (projection: string, slotProduct: SlotProduct | undefined, norm?: string): Value => {
     const projected = linear(d, `${scope}.${projection}`, x, { slotProduct });
     if (norm === undefined) return projected;
     return g.within(scope, () =>

@@ -110,12 +110,12 @@ export class Decoder {
     );
   }
 
-  /** Run-time shape for Reshape: [slots, tokens of a slot, width]. slots: what is fed for a private port. */
-  slotShape(slots: Value, width: number): Value {
+  /** Run-time shape for Reshape: [slots, tokens of a slot, width]. slots: what is fed for a private port of the part. */
+  slotShape(part: number, slots: Value, width: number): Value {
     const g = this.graph;
     // The same of all ports, so asked of one.
-    const count = this.once('slots', () => Shape(g, slots, 0, 1));
-    return this.once(`slot shape ${width}`, () => Concat(g, [count, g.int64s(-1, width)], 0));
+    const count = this.once(`slots of part ${part}`, () => Shape(g, slots, 0, 1));
+    return this.once(`slot shape of part ${part}, ${width}`, () => Concat(g, [count, g.int64s(-1, width)], 0));
   }
 
   /** What `make` gives, made at the first call of this name. */

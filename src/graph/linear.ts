@@ -3,12 +3,12 @@ import { hasBias, type LinearModule } from '../formats/checkpoint/modules.js';
 import { baseProduct } from './base-product.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
-import { sharedDelta, slotDelta } from './lora-port.js';
+import { sharedDelta, slotDelta, type SlotProduct } from './lora-port.js';
 import { Add } from './ops.js';
 
 export interface LinearOptions {
-  /** x_s A_sᵀ of its private port, where it has one: [slots, N / slots, P] */
-  slotProduct?: Value;
+  /** Of its private port, where it has one. */
+  slotProduct?: SlotProduct;
   /** The tensor of the weight, where it isn't the module's own (a tied lm_head). */
   weight?: string;
 }

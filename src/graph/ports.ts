@@ -35,9 +35,9 @@
  *
  * With `beside` a run may have a second part, of other rows with another T and S, so that one reading of the weights serves
  * both: prompts beside rows that decode, or rows of two capacities. `is_beside` (bool, [1]) says whether it is there; its
- * ids, positions, bias and past are inputs named `beside.…`, without a row where it isn't, and `beside.new_k` and
- * `beside.new_v` come out. The N tokens are those of the first part and then those of the second. Slots divide all
- * tokens evenly: where the parts differ in T, there is one, of rank 0.
+ * ids, positions, bias, past and slots are inputs named `beside.…`, without a row where it isn't, and `beside.new_k` and
+ * `beside.new_v` come out. The N tokens are those of the first part and then those of the second. Slots divide the
+ * tokens of their part evenly.
  *
  * Positions that must not be seen carry MASKED in `attention_bias`: finite, so that a
  * padded row has no NaN.

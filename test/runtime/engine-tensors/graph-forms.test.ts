@@ -102,7 +102,8 @@ describe('forms of a graph', () => {
     expect(got(bare)).toEqual(bare);
     expect(got({ lora: 'none', beside: true })).toEqual({ lora: 'none', beside: true });
     expect(got({ lora: 'shared', beside: false })).toEqual({ lora: 'shared', beside: true });
-    expect(got({ lora: 'ports', beside: false })).toEqual({ lora: 'ports', beside: true });
+    expect(got({ lora: 'ports', beside: false })).toEqual({ lora: 'ports', beside: false });
+    expect(got({ lora: 'ports', beside: true })).toEqual({ lora: 'ports', beside: true });
     expect(new Set(forms.for(bare).session.inputNames)).not.toContain('is_beside');
     await forms.release();
   });

@@ -122,8 +122,17 @@ test('a batch without adapters has nothing to split', () => {
 describe('two batches in one run', () => {
   const decoding = batchOf(TREE, {});
   const prompt = (tokens: number): PlanBatch => ({ ...batchOf([['trunk', 'branch-0', 'leaf-0']], {}), tokens });
-  const joins = (tokens: number, floats: number, first = decoding): boolean =>
-    joinsRuns(PORT_COSTS, first, byCost(first), prompt(tokens), floats);
+  const joins = (tokens: number, floats: number, batch = decoding): boolean => {
+    const first = { batch, plan: byCost(batch) };
+    const second = prompt(tokens);
+    return joinsRuns(PORT_COSTS, first, { batch: second, plan: byCost(second, first) }, floats);
+  };
+
+  test('a prompt has in slots what the rows beside it do not share', () => {
+    const first = { batch: decoding, plan: byCost(decoding) };
+    expect([...byCost(prompt(32), first)]).toEqual(['leaf-0']);
+    expect(byCost(prompt(32), { batch: decoding, plan: planShared(decoding) }).size).toBe(0);
+  });
 
   test('cost less than two where the weights are large, or the adapters few', () => {
     expect(joins(8, 100e6)).toBe(true);

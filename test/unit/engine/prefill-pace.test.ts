@@ -161,7 +161,31 @@ describe('the pace', () => {
     for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
     pace.decoded(4, ms(4));
     expect(pace.allowance({ decoding: 4, beginning: 5, backlog: 160 })).toEqual({ tokens: FULL, perRow: 0 });
-    expect(pace.allowance({ decoding: 4, beginning: 4, backlog: 160 }).tokens).toBe(8);
+    expect(pace.allowance({ decoding: 4, beginning: 4, backlog: 1000 }).tokens).toBe(8);
+  });
+
+  test('gives way to a burst of short prompts', () => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
+    pace.decoded(8, ms(8));
+    const full = { tokens: FULL, perRow: 0 };
+    expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 160 })).toEqual(full);
+    expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 4 * FULL })).toEqual(full);
+    // Too much to read, too few rows, a single one.
+    expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 4 * FULL + 1 })).not.toEqual(full);
+    expect(pace.allowance({ decoding: 8, beginning: 4, backlog: 160 })).not.toEqual(full);
+    expect(pace.allowance({ decoding: 1, beginning: 1, backlog: 160 })).not.toEqual(full);
+  });
+
+  test('asks what decoding takes as soon as the rows are many more or fewer than when it was asked last', () => {
+    const pace = new PrefillPace(FULL, STRETCH);
+    for (const tokens of [128, 40]) pace.prefilled(tokens, ms(tokens));
+    pace.decoded(8, ms(8));
+    pace.prefilled(8, ms(8 + 8), 8);
+    expect(pace.allowance({ decoding: 12, beginning: 1, backlog: 100 }).tokens).toBeGreaterThan(0);
+    for (const decoding of [13, 5]) expect(pace.allowance({ decoding, beginning: 1, backlog: 100 }).tokens).toBe(0);
+    pace.decoded(13, ms(13));
+    expect(pace.allowance({ decoding: 13, beginning: 1, backlog: 100 }).tokens).toBeGreaterThan(0);
   });
 
   test('gives way to a backlog, so that what waits is read in the end', () => {
