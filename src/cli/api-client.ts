@@ -1,11 +1,12 @@
 /** HTTP for the commands: JSON in, JSON out, and the service's errors as they were written. */
-import { Agent, FormData, request, type Dispatcher } from 'undici';
 import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { z } from 'zod';
 import { pageSchema, type Page } from '../registry/dto/page.js';
 import { ApiError, ConnectionError } from './api-error.js';
 import type { Connection } from './connection.js';
-import { counted, encoded, type OnBytes } from './counted.js';
+import { counted, EncodedForm, type OnBytes } from './counted.js';
+import { send, type HttpAnswer } from './http.js';
 
 const NOT_MODIFIED = 304;
 
@@ -25,15 +26,13 @@ export interface Answer {
   /** How many will come; null where the service doesn't say. */
   bytes: number | null;
   body: AsyncIterable<Uint8Array>;
+  /** Instead of reading the body: until either, the connection is kept, and with it the process. */
+  leave(): void;
 }
-
-/** An import or a text may take any time: the service says when it's done, and Ctrl-C ends what lasts too long. */
-const NO_TIMEOUTS = { headersTimeout: 0, bodyTimeout: 0 };
 
 export class ApiClient {
   readonly #connection: Connection;
   readonly #signal: AbortSignal;
-  readonly #agent = new Agent(NO_TIMEOUTS);
 
   constructor(connection: Connection, signal: AbortSignal) {
     this.#connection = connection;
@@ -76,53 +75,50 @@ export class ApiClient {
   }
 
   /** What isn't JSON, as it arrives: events, files, lines. */
-  async read(method: Dispatcher.HttpMethod, path: string, options: SendOptions = {}): Promise<Answer> {
-    const { statusCode, headers, body } = await this.#send(method, path, options);
-    const { 'content-length': length, etag } = headers;
+  async read(method: string, path: string, options: SendOptions = {}): Promise<Answer> {
+    const { status, headers, body } = await this.#send(method, path, options);
+    const { 'content-length': length, etag = null } = headers;
     return {
-      status: statusCode,
-      etag: typeof etag === 'string' ? etag : null,
+      status,
+      etag,
       bytes: length === undefined ? null : Number(length),
       body: this.#chunks(body),
+      leave: () => void body.destroy(),
     };
   }
 
-  async #json<T>(method: Dispatcher.HttpMethod, path: string, schema: z.ZodType<T>, options: SendOptions): Promise<T> {
-    const { statusCode, body } = await this.#send(method, path, options);
-    const text = await this.#unbroken(body.text());
-    const parsed = schema.safeParse(text === '' ? undefined : tryJson(text));
+  async #json<T>(method: string, path: string, schema: z.ZodType<T>, options: SendOptions): Promise<T> {
+    const { status, body } = await this.#send(method, path, options);
+    const said = await this.#unbroken(text(body));
+    const parsed = schema.safeParse(said === '' ? undefined : tryJson(said));
     if (parsed.success) return parsed.data;
     const where = parsed.error.issues[0]?.path.join('.') ?? '';
     throw new ApiError(
       `${method} ${path} answered in a form that this version doesn't know${where && ` (${where})`}. Are client and service of one version?`,
       'unknown_answer',
-      statusCode,
+      status,
     );
   }
 
-  async #send(method: Dispatcher.HttpMethod, path: string, options: SendOptions): Promise<Dispatcher.ResponseData> {
+  async #send(method: string, path: string, options: SendOptions): Promise<HttpAnswer> {
     const { url, key } = this.#connection;
     const { body, ifVersion, onSent } = options;
     const headers: Record<string, string> = { ...options.headers, authorization: `Bearer ${key}` };
     if (ifVersion !== undefined) headers['if-match'] = `"${ifVersion}"`;
     let sent: string | Readable | undefined;
-    if (body instanceof FormData) {
-      const form = encoded(body);
-      sent = Readable.from(counted(form.bytes, onSent), { objectMode: false });
-      headers['content-type'] = form.contentType;
+    if (body instanceof EncodedForm) {
+      sent = Readable.from(counted(body.bytes, onSent), { objectMode: false });
+      headers['content-type'] = body.contentType;
     } else if (body !== undefined) {
       sent = JSON.stringify(body);
       headers['content-type'] = 'application/json';
     }
-    // Not fetch: undici's reads a body faster than it leaves, so all of an upload would come to lie in memory.
-    const answer = await this.#unbroken(
-      request(url + path, { method, headers, body: sent, signal: this.#signal, dispatcher: this.#agent }),
-    );
-    if (answer.statusCode < 300 || answer.statusCode === NOT_MODIFIED) return answer;
-    const text = await this.#unbroken(answer.body.text());
+    const answer = await this.#unbroken(send(url + path, { method, headers, body: sent, signal: this.#signal }));
+    const { status } = answer;
+    if (status < 300 || status === NOT_MODIFIED) return answer;
+    const said = await this.#unbroken(text(answer.body));
     throw (
-      ApiError.from(tryJson(text), answer.statusCode) ??
-      new ApiError(`${method} ${path} answered ${answer.statusCode}.`, 'unknown', answer.statusCode)
+      ApiError.from(tryJson(said), status) ?? new ApiError(`${method} ${path} answered ${status}.`, 'unknown', status)
     );
   }
 

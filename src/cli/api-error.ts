@@ -29,7 +29,7 @@ export class ApiError extends Error {
 }
 
 /** Codes that say that there was no connection at all, rather than one that broke. */
-const NOBODY_THERE = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT)$/;
+const NOBODY_THERE = /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CONNECT_TIMEOUT)$/;
 
 export class ConnectionError extends ApiError {
   override readonly name = 'ConnectionError';
@@ -43,10 +43,9 @@ export class ConnectionError extends ApiError {
   }
 }
 
-/** fetch wraps the reason: "fetch failed" says nothing. A name with two addresses fails with both reasons. */
+/** A name with two addresses fails with both reasons. */
 function reasonOf(error: unknown): { reason: string; code: string } {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (error instanceof Error && error.cause instanceof Error) return reasonOf(error.cause);
   if (!(error instanceof Error)) return { reason: String(error), code: '' };
   return { reason: error.message, code: 'code' in error ? String(error.code) : '' };
 }

@@ -61,8 +61,11 @@ export async function download(
     part = null;
     answer = await ask();
   }
-  if (answer.status === 304) return { file, bytes: (await stat(file)).size, unchanged: true };
-  if (present !== null && !force) throw new FileInTheWayError(file);
+  const unchanged = answer.status === 304;
+  const inTheWay = present !== null && !force;
+  if (unchanged || inTheWay) answer.leave();
+  if (unchanged) return { file, bytes: (await stat(file)).size, unchanged };
+  if (inTheWay) throw new FileInTheWayError(file);
 
   const etag = answer.etag?.replaceAll('"', '') ?? 'unknown';
   const resumed = answer.status === 206 && part !== null ? part : null;

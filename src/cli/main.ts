@@ -10,7 +10,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.
 
 const json = wantsJson(process.argv);
 try {
-  await createProgram(json).parseAsync();
+  const program = await createProgram(process.argv.slice(2), json);
+  await program.parseAsync();
 } catch (error) {
   // Whatever an interruption broke, it is what went wrong.
   const signal = interrupted();

@@ -1,8 +1,8 @@
 /** A local PEFT folder as the form that a push takes. */
-import { FormData } from 'undici';
 import { openAsBlob } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EncodedForm } from './counted.js';
 import { isMissing, UnreadableError, UsageError } from './errors.js';
 
 /** The two files of a PEFT folder. */
@@ -17,7 +17,7 @@ export async function peftForm(
   folder: string,
   fields: Readonly<Record<string, string | number | object | undefined>>,
   card?: string | false,
-): Promise<{ form: FormData; bytes: number }> {
+): Promise<{ form: EncodedForm; bytes: number }> {
   const form = new FormData();
   for (const [name, value] of Object.entries(fields)) {
     if (value !== undefined) form.append(name, typeof value === 'object' ? JSON.stringify(value) : String(value));
@@ -44,5 +44,5 @@ export async function peftForm(
       throw new UsageError(`${join(folder, name)} can't be read. A PEFT folder holds ${FILES.join(' and ')}.`);
     }
   }
-  return { form, bytes };
+  return { form: new EncodedForm(form), bytes };
 }

@@ -1,43 +1,61 @@
 /** The command line as a whole. */
 import { Command } from 'commander';
 import { createRequire } from 'node:module';
-import { addAlias } from './commands/alias.js';
-import { addAudit } from './commands/audit.js';
-import { addCompare } from './commands/compare.js';
-import { addCompletion } from './commands/completion.js';
-import { addConfig } from './commands/config.js';
-import { addGc } from './commands/gc.js';
-import { addKeys } from './commands/keys.js';
-import { addLineage } from './commands/lineage.js';
-import { addMerges } from './commands/merges.js';
-import { addModels } from './commands/models.js';
-import { addNodes } from './commands/nodes.js';
-import { addPull } from './commands/pull.js';
-import { addPush } from './commands/push.js';
-import { addRecall } from './commands/recall.js';
-import { addRedirects } from './commands/redirects.js';
-import { addResolve } from './commands/resolve.js';
-import { addRevisions } from './commands/revisions.js';
-import { addRun } from './commands/run.js';
-import { addScore } from './commands/score.js';
-import { addSearch } from './commands/search.js';
-import { addServe } from './commands/serve.js';
-import { addShow, addTag } from './commands/show.js';
-import { addStale } from './commands/stale.js';
-import { addTree } from './commands/tree.js';
 import { EXIT } from './exit-code.js';
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
 
-/** As `--help` shows them. */
-const GROUPS: [title: string, ...add: ((program: Command) => void)[]][] = [
-  ['Serving:', addServe, addRun, addScore, addMerges],
-  ['Looking:', addTree, addSearch, addResolve, addShow, addCompare, addStale, addLineage],
-  ['Adapters:', addPush, addPull, addRevisions, addAlias, addTag, addRecall],
-  ['Trees:', addModels, addNodes, addRedirects],
-  ['Administration:', addKeys, addAudit, addGc],
-  ['This command line:', addConfig, addCompletion],
+type Add = (program: Command) => void;
+
+/** Of each group, as `--help` shows them: the names of commands that are declared together, and where they are. */
+const GROUPS: [title: string, ...declared: [names: string, load: () => Promise<Add>][]][] = [
+  [
+    'Serving:',
+    ['serve', async () => (await import('./commands/serve.js')).addServe],
+    ['run', async () => (await import('./commands/run.js')).addRun],
+    ['score', async () => (await import('./commands/score.js')).addScore],
+    ['merge unmerge merges', async () => (await import('./commands/merges.js')).addMerges],
+  ],
+  [
+    'Looking:',
+    ['tree', async () => (await import('./commands/tree.js')).addTree],
+    ['search', async () => (await import('./commands/search.js')).addSearch],
+    ['resolve', async () => (await import('./commands/resolve.js')).addResolve],
+    ['show', async () => (await import('./commands/show.js')).addShow],
+    ['compare', async () => (await import('./commands/compare.js')).addCompare],
+    ['stale', async () => (await import('./commands/stale.js')).addStale],
+    ['lineage', async () => (await import('./commands/lineage.js')).addLineage],
+  ],
+  [
+    'Adapters:',
+    ['push', async () => (await import('./commands/push.js')).addPush],
+    ['pull export', async () => (await import('./commands/pull.js')).addPull],
+    ['revisions history promote rollback', async () => (await import('./commands/revisions.js')).addRevisions],
+    ['alias', async () => (await import('./commands/alias.js')).addAlias],
+    ['tag', async () => (await import('./commands/show.js')).addTag],
+    ['recall unrecall repin', async () => (await import('./commands/recall.js')).addRecall],
+  ],
+  [
+    'Trees:',
+    ['models', async () => (await import('./commands/models.js')).addModels],
+    ['nodes', async () => (await import('./commands/nodes.js')).addNodes],
+    ['redirects', async () => (await import('./commands/redirects.js')).addRedirects],
+  ],
+  [
+    'Administration:',
+    ['keys', async () => (await import('./commands/keys.js')).addKeys],
+    ['audit', async () => (await import('./commands/audit.js')).addAudit],
+    ['gc', async () => (await import('./commands/gc.js')).addGc],
+  ],
+  [
+    'This command line:',
+    ['config', async () => (await import('./commands/config.js')).addConfig],
+    ['completion', async () => (await import('./commands/completion.js')).addCompletion],
+  ],
 ];
+
+/** Global options that take the next word. */
+const WITH_VALUE = new Set(['--url', '--key', '--profile', '--config']);
 
 const AFTER_HELP = `
 URL and key come from --url and --key, else from ESPALIER_URL and ESPALIER_KEY, else from the configuration file
@@ -56,8 +74,13 @@ Exit codes:
   ${EXIT.later}    overloaded, over the key's rate, or without database: try again later
   ${EXIT.cancelled}  cancelled by Ctrl-C`;
 
-/** `json`: mistakes on the command line are left to who catches them, instead of written as text. */
-export function createProgram(json = false): Command {
+/**
+ * `words`: the command line without the program's name. Only the command that it names is loaded, for all of them would take
+ * half as long as most commands run; without one, or for a name that isn't known, all are.
+ *
+ * `json`: mistakes on the command line are left to who catches them, instead of written as text.
+ */
+export async function createProgram(words: readonly string[] = [], json = false): Promise<Command> {
   const program = new Command('espalier')
     .description('A registry and server of LoRA adapters that are kept as a tree.')
     .version(version)
@@ -72,9 +95,16 @@ export function createProgram(json = false): Command {
     .showHelpAfterError('(add --help for what there is)')
     .exitOverride();
   if (json) program.configureOutput({ writeErr: () => undefined });
-  for (const [title, ...group] of GROUPS) {
+  const named = commandNamed(words);
+  const isNamed = ([names]: [string, ...unknown[]]): boolean => names.split(' ').includes(named ?? '');
+  const known = GROUPS.some(([, ...declared]) => declared.some(isNamed));
+  for (const [title, ...declared] of GROUPS) {
     program.commandsGroup(title);
-    for (const add of group) add(program);
+    for (const [, load] of known ? declared.filter(isNamed) : declared) (await load())(program);
   }
   return program;
+}
+
+function commandNamed(words: readonly string[]): string | undefined {
+  return words.find((word, i) => !word.startsWith('-') && !WITH_VALUE.has(words[i - 1] ?? ''));
 }

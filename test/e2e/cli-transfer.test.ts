@@ -81,12 +81,17 @@ describe('push', () => {
   });
 });
 
+/** A service keeps the connection of an answer that nobody reads for longer. */
+const SOON_MS = 30_000;
+
 describe('pull', () => {
   it('gives a revision as it was pushed, and fetches nothing twice', async () => {
     const to = await folder('pulled ');
     expect(await cli.print('pull', 'story/french', to)).toContain(`story/french@1 is in ${to}`);
     for (const name of FILES) expect(await same(join(to, name), join(tree.folder, '0', name))).toBe(true);
+    const asked = Date.now();
     expect(await cli.print('pull', 'story/french@1', to)).toContain('already');
+    expect(Date.now() - asked).toBeLessThan(SOON_MS);
     expect(await readdir(to)).toEqual(FILES);
     expect(await cli.run(['pull', 'story/french@7', to])).toMatchObject({ code: 5 });
     expect(await cli.run(['pull', 'story', to])).toMatchObject({ code: 5 });
@@ -95,7 +100,9 @@ describe('pull', () => {
   it('overwrites nothing unless it is told to', async () => {
     const to = await folder('pulled ');
     await writeFile(join(to, WEIGHTS), 'mine');
+    const asked = Date.now();
     expect(await cli.run(['pull', 'story/french', to])).toMatchObject({ code: 2 });
+    expect(Date.now() - asked).toBeLessThan(SOON_MS);
     expect(await readFile(join(to, WEIGHTS), 'utf8')).toBe('mine');
     await cli.print('pull', 'story/french', to, '--force');
     expect(await same(join(to, WEIGHTS), join(tree.folder, '0', WEIGHTS))).toBe(true);

@@ -13,8 +13,8 @@ function* leaves(command: Command, path: string): Generator<string> {
   for (const each of below) if (each.name() !== 'help') yield* leaves(each, `${path} ${each.name()}`.trim());
 }
 
-it('is complete', () => {
-  const commands = [...leaves(createProgram(), '')];
+it('is complete', async () => {
+  const commands = [...leaves(await createProgram(), '')];
   expect(commands.length).toBeGreaterThan(30);
   expect(commands.filter((command) => !new RegExp(`\`${command}[ \`]`).test(page))).toEqual([]);
   for (const code of Object.values(EXIT)) expect(page).toMatch(new RegExp(`^\\| ${code} +\\| `, 'm'));

@@ -11,7 +11,7 @@ import { Readable } from 'node:stream';
 
 /** The exit code for a command line that never gets as far as a request. */
 async function exitOf(...args: string[]): Promise<number> {
-  const program = createProgram();
+  const program = await createProgram(args);
   const quiet = { writeOut: () => undefined, writeErr: () => undefined };
   const configure = (command: typeof program): void => {
     command.configureOutput(quiet);
@@ -46,6 +46,21 @@ describe('the command line', () => {
     expect(await exitOf('push', '.', 'm/a', '--server-folder', 'b', '--key', 'k')).toBe(2);
     expect(await exitOf('tree', '--config', '/nowhere/at/all')).toBe(2);
     expect(await exitOf('completion', 'tcsh')).toBe(2);
+  });
+
+  it('loads only the command that is named, which is as it is among all', async () => {
+    const help = (program: Awaited<ReturnType<typeof createProgram>>, name: string): string | undefined =>
+      program.commands.find((each) => each.name() === name)?.helpInformation();
+    const all = await createProgram();
+    for (const name of all.commands.map((command) => command.name())) {
+      if (name === 'complete') continue;
+      const alone = await createProgram(['--url', 'tree', '--json', name, '--key']);
+      expect(alone.commands.length).toBeLessThan(5);
+      expect(help(alone, name)).toBe(help(all, name));
+    }
+    for (const words of [[], ['--help'], ['frobnicate'], ['complete', 'bash', 'tree'], ['help', 'tree']]) {
+      expect((await createProgram(words)).commands.length).toBe(all.commands.length);
+    }
   });
 
   it('says by its exit code that nothing answers, or that there is no key', async () => {

@@ -4,8 +4,10 @@ import { createProgram } from '../../../src/cli/program.js';
 import { wanted } from '../../../src/cli/suggestions.js';
 import { words } from '../../../src/cli/words.js';
 
+const program = await createProgram();
+
 describe('what may stand at the cursor', () => {
-  const at = (line: string) => wanted(createProgram(), words(line));
+  const at = (line: string) => wanted(program, words(line));
   const values = (line: string): string[] => {
     const want = at(line);
     return want.kind === 'these' ? want.suggestions.map(({ value }) => value) : [want.kind];
