@@ -221,6 +221,7 @@ export class Engine {
       adapters: adapterStats(this.#memory.host, banks, this.#bygone),
       rssBytes: process.memoryUsage.rss(),
       device: this.#memory.device.kind,
+      dtype: this.#memory.device.dtype,
       gpuBytes: this.#memory.device.gpuBytes,
       busUpBytes: this.#memory.device.bus.upBytes,
       busDownBytes: this.#memory.device.bus.downBytes,

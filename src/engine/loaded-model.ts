@@ -13,6 +13,7 @@ import { HostCache } from './host-cache.js';
 import { KvCache } from './kv-cache.js';
 import { LoraPorts } from './lora-ports.js';
 import { CpuMergedModel } from './merged-model.js';
+import { mergedLaneBytes } from './merged-size.js';
 import { mergeWeights, type WeightFolder } from './merged-weights.js';
 import { packedWeights, type PackedWeights } from './packed-weights.js';
 import { PrefixCache } from './prefix-cache.js';
@@ -77,7 +78,7 @@ export class LoadedModel implements ServedModel {
     this.source = source;
     this.config = config;
     this.bytes = loadedWeightBytes(config, checkpoint.quantization);
-    this.mergedBytes = loadedWeightBytes({ ...config, tiedEmbeddings: false }, checkpoint.quantization);
+    this.mergedBytes = mergedLaneBytes(config, checkpoint.quantization);
     this.weightTypes = { quantization: checkpoint.quantization, dtype: 'float32' };
     this.#checkpoint = checkpoint;
     this.#limits = limits;

@@ -4,6 +4,7 @@
  * The service forks one engine process a device and sends `EngineCommand`s; the process answers with `EngineEvent`s.
  */
 import type { ErrorShape } from '../errors/espalier-error.js';
+import type { FloatType } from '../graph/graph-options.js';
 import type { DeviceChoice, GpuDtypeChoice } from './device-choice.js';
 import type { LaneName, LaneTotals } from './lane.js';
 import type { WeightTypes } from './served-model.js';
@@ -175,6 +176,8 @@ export interface EngineStats {
   rssBytes: number;
   /** What models run on; null before the first one. */
   device: 'cpu' | 'webgpu' | 'cuda' | null;
+  /** What matrices are made of there. */
+  dtype: FloatType;
   /** Of tensors in a GPU's memory. */
   gpuBytes: number;
   /** What crossed the bus between the CPU's memory and a GPU's. */

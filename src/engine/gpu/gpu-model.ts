@@ -13,6 +13,7 @@ import type { Session } from '../ort.js';
 import type { AdapterUse, EngineLimits, ModelSource } from '../protocol.js';
 import type { RunnerRow } from '../runner.js';
 import type { ServedModel, WeightTypes } from '../served-model.js';
+import { gpuMergedLaneBytes } from '../merged-size.js';
 import { GpuBank } from './gpu-bank.js';
 import { gpuDecoder } from './gpu-decoder.js';
 import type { GpuDevice } from './gpu-device.js';
@@ -47,10 +48,7 @@ export class GpuModel implements ServedModel {
     this.source = source;
     this.config = config;
     this.bytes = weights.bytes;
-    this.mergedBytes = linearModules(config).reduce(
-      (sum, { outFeatures, inFeatures }) => sum + outFeatures * inFeatures * device.elementBytes,
-      0,
-    );
+    this.mergedBytes = gpuMergedLaneBytes(config, device.floatType);
     this.weightTypes = { quantization: base.checkpoint.quantization, dtype: device.floatType };
     this.#base = base;
     this.#memory = memory;

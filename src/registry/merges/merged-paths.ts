@@ -9,7 +9,7 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG, type Config } from '../../config.js';
 import { ENGINE, type EngineClient } from '../../engine/engine-client.js';
-import { mergedLaneBytes } from '../../engine/merged-size.js';
+import { gpuMergedLaneBytes, mergedLaneBytes } from '../../engine/merged-size.js';
 import { EspalierError, type ErrorShape } from '../../errors/espalier-error.js';
 import { MergeFailedError } from '../../errors/merges.js';
 import { PathNotFoundError } from '../../errors/paths.js';
@@ -111,6 +111,9 @@ export class MergedPaths implements OnApplicationBootstrap, OnApplicationShutdow
 
   laneBytes({ model }: ResolvedPath): number {
     const { config, quantization } = this.registry.model(model.id);
+    const { device, dtype } = this.engine.stats ?? {};
+    // Before a model has been loaded nobody knows the device; the engine counts anew when it merges.
+    if (device === 'webgpu' && dtype !== undefined) return gpuMergedLaneBytes(config, dtype);
     return mergedLaneBytes(config, quantization);
   }
 
