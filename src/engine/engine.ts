@@ -230,10 +230,9 @@ export class Engine {
     };
   }
 
-  #emitLoaded({ digest }: ModelSource, model: ServedModel, seconds: number): void {
+  #emitLoaded({ digest }: ModelSource, { weightTypes: weights, bytes }: ServedModel, seconds: number): void {
     const { kind: device } = this.#memory.device;
-    const { weightTypes: weights, bytes, drawback } = model;
-    this.#emit({ type: 'loaded', digest, device, weights, bytes, seconds, drawback });
+    this.#emit({ type: 'loaded', digest, device, weights, bytes, seconds });
   }
 
   async #load(source: ModelSource): Promise<void> {
@@ -248,7 +247,10 @@ export class Engine {
       this.#pins.attach(digest, model.bank);
       this.#served.set(digest, new ModelLanes(model, this.#limits, this.#totals));
       this.#emitLoaded(source, model, (performance.now() - startMs) / 1000);
-      this.#prepared = this.#prepare(digest, model);
+      if (model.drawback !== undefined) this.#emit({ type: 'hampered', digest, reason: model.drawback });
+      this.#prepared = this.#prepare(digest, model).catch((error: unknown) => {
+        this.#emit({ type: 'hampered', digest, reason: reasonsOf(error) });
+      });
       const parked = this.#parked.get(digest) ?? [];
       this.#parked.delete(digest);
       for (const request of parked) this.submit(request);

@@ -40,7 +40,7 @@ const COPIES = 4;
 /** Changes with what `pack-weights.ts` writes. */
 const FORMAT = 1;
 
-/** Those of an earlier load, or made now; null where the model is too large or the disk too full. */
+/** Those of an earlier load, or made now; null where the model is too large. Throws where they can't be kept. */
 export async function packedWeights(checkpoint: Checkpoint, options: PackOptions): Promise<PackedWeights | null> {
   const bytes = loadedWeightBytes(checkpoint.config, checkpoint.quantization);
   if (bytes > MAX_BYTES) return null;
@@ -51,7 +51,8 @@ export async function packedWeights(checkpoint: Checkpoint, options: PackOptions
   await mkdir(root, { recursive: true, mode: 0o700 });
   await sweepTemporary(root);
   const { bavail, bsize } = await statfs(root);
-  if (bavail * bsize < COPIES * bytes) return null;
+  const [free, needed] = [bavail * bsize, COPIES * bytes].map((each) => Math.round(each / 2 ** 20)) as [number, number];
+  if (free < needed) throw new Error(`${needed} MiB are needed to make them, and ${free} are free`);
   // Of another version of the runtime, or damaged.
   for (const other of await readdir(root)) {
     const isOld = other.startsWith(`${digest}-`) && (other !== name || (await read(join(root, name))) === null);

@@ -245,8 +245,6 @@ export interface LoadedEvent {
   weights: WeightTypes;
   bytes: number;
   seconds: number;
-  /** Why it is slower than it might be; for the log. */
-  drawback?: string;
 }
 
 export type EngineEvent =
@@ -254,6 +252,8 @@ export type EngineEvent =
   | LoadedEvent
   /** `folder` and `reason` are for the log: they tell of this machine. */
   | { type: 'loadFailed'; digest: string; error: ErrorShape; folder: string; reason: string }
+  /** Why a model is slower than it might be, for the log. */
+  | { type: 'hampered'; digest: string; reason: string }
   | { type: 'unloaded'; digest: string }
   /** An adapter, by revision digest; `reason` is for the log. */
   | { type: 'adapterFailed'; digest: string; reason: string }

@@ -238,9 +238,6 @@ export class EngineSupervisor implements EngineClient {
           { model: event.digest, device: event.device, ...event.weights, bytes: event.bytes, seconds: event.seconds },
           'model loaded',
         );
-        if (event.drawback !== undefined) {
-          this.#logger.warn({ model: event.digest, reason: event.drawback }, 'model is slower than it might be');
-        }
         return this.#models.loadedNow(event.digest);
       case 'loadFailed':
         this.#logger.error(
@@ -248,6 +245,8 @@ export class EngineSupervisor implements EngineClient {
           'model could not be loaded',
         );
         return this.#models.failed(event.digest, EspalierError.from(event.error));
+      case 'hampered':
+        return this.#logger.warn({ model: event.digest, reason: event.reason }, 'model is slower than it might be');
       case 'unloaded':
         this.#unloads.get(event.digest)?.forEach((resolve) => resolve());
         this.#unloads.delete(event.digest);
