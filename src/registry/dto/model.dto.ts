@@ -58,7 +58,9 @@ export const importLineSchema = z
   .union([
     z.strictObject({ progress: z.object({ bytes: z.number(), totalBytes: z.number() }) }),
     z.strictObject({ model: importedModelSchema }),
-    errorBodySchema,
+    errorBodySchema.extend({
+      status: z.int().describe('What the answer would have had, had the error come before its first line.'),
+    }),
   ])
   .meta({ id: 'ImportLine' });
 export type ImportLine = z.infer<typeof importLineSchema>;

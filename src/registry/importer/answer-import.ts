@@ -60,7 +60,7 @@ async function* linesOf(
   } catch (error) {
     const known = asEspalierError(error, request);
     if (known.status >= 500) logger.error({ err: error, requestId: request.id }, 'an import failed');
-    yield line(errorBody(known));
+    yield line({ ...errorBody(known), status: known.status });
   }
 }
 
