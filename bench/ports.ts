@@ -73,7 +73,7 @@ process.stdout.write('\n');
 printTable([
   ['shared, measured', show({ layer, read, multiply })],
   ['shared, in use', show(PORT_COSTS.shared)],
-  ['private, measured', show({ layer: slotLayer, read: Math.max(0, slotRead - multiply), multiply })],
+  ['private, measured', show({ layer: slotLayer - layer, read: Math.max(0, slotRead - multiply), multiply })],
   ['private, in use', show(PORT_COSTS.slot)],
 ]);
 await model.release();

@@ -39,6 +39,7 @@ const WHOLE: GraphForm = { lora: 'ports', beside: true };
 /** In the order in which they are loaded. */
 const LEANER: readonly GraphForm[] = [
   { lora: 'none', beside: false },
+  { lora: 'shared', beside: false },
   { lora: 'ports', beside: false },
   { lora: 'shared', beside: true },
   { lora: 'none', beside: true },

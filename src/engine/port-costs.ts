@@ -6,7 +6,7 @@
 import type { PortCosts } from './port-plan.js';
 
 export const PORT_COSTS: PortCosts = {
-  shared: { layer: 12_000, read: 0.33, multiply: 0.047 },
-  slot: { layer: 20_000, read: 0.43, multiply: 0.047, fill: 1 },
+  shared: { layer: 70_000, read: 0.33, multiply: 0.047 },
+  slot: { layer: 45_000, read: 0.43, multiply: 0.047, fill: 1 },
   run: 150_000,
 };

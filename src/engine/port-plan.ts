@@ -19,7 +19,7 @@ export interface PortCosts {
 }
 
 interface PortCost {
-  /** Whatever the rank: operators that have something to do, instead of nothing. An operator's share of each layer. */
+  /** Whatever the rank: the operators and inputs of a graph that has the port, instead of one that hasn't. */
   layer: number;
   /** Reading a float. */
   read: number;
@@ -130,10 +130,13 @@ export function portCost(
   others: OtherPorts = NO_OTHERS,
   nodes: readonly PlanNode[] = nodesOf(batch),
 ): number {
-  const { rows, tokens } = batch;
+  const { rows, tokens, layers } = batch;
   let floats = others.sharedFloats;
   for (const node of nodes) if (!plan.has(node.digest) && !others.shared.has(node.digest)) floats += node.floats;
-  const shared = costOf(costs.shared, batch.layers, floats, others.tokens + rows.length * tokens);
+  // A graph with slots has shared ports, too.
+  const hasPorts = floats > 0 || plan.size > 0 || others.hasSlots;
+  const operators = hasPorts ? layers * costs.shared.layer : 0;
+  const shared = operators + floatCost(costs.shared, floats, others.tokens + rows.length * tokens);
   return shared + slotCost(batch, plan, costs, others.hasSlots, nodes);
 }
 
@@ -144,14 +147,15 @@ function slotCost(
   hasSlots: boolean,
   nodes: readonly PlanNode[] = nodesOf(batch),
 ): number {
+  if (plan.size === 0) return 0;
   let filled = 0;
   for (const { digest, floats, users } of nodes) if (plan.has(digest)) filled += floats * users;
-  const layers = hasSlots ? 0 : batch.layers;
-  return costOf(slot, layers, slotFloats(batch, plan), batch.tokens) + (filled * slot.fill) / batch.lifetime;
+  const operators = hasSlots ? 0 : batch.layers * slot.layer;
+  return operators + floatCost(slot, slotFloats(batch, plan), batch.tokens) + (filled * slot.fill) / batch.lifetime;
 }
 
-function costOf({ layer, read, multiply }: PortCost, layers: number, floats: number, tokens: number): number {
-  return floats === 0 ? 0 : layers * layer + floats * (read + tokens * multiply);
+function floatCost({ read, multiply }: PortCost, floats: number, tokens: number): number {
+  return floats * (read + tokens * multiply);
 }
 
 /**

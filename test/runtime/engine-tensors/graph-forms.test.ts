@@ -101,9 +101,9 @@ describe('forms of a graph', () => {
     while (await forms.loadNext()) continue;
     expect(got(bare)).toEqual(bare);
     expect(got({ lora: 'none', beside: true })).toEqual({ lora: 'none', beside: true });
-    expect(got({ lora: 'shared', beside: false })).toEqual({ lora: 'shared', beside: true });
-    expect(got({ lora: 'ports', beside: false })).toEqual({ lora: 'ports', beside: false });
-    expect(got({ lora: 'ports', beside: true })).toEqual({ lora: 'ports', beside: true });
+    for (const lora of ['shared', 'ports'] as const) {
+      for (const beside of [false, true]) expect(got({ lora, beside })).toEqual({ lora, beside });
+    }
     expect(new Set(forms.for(bare).session.inputNames)).not.toContain('is_beside');
     await forms.release();
   });
