@@ -11,8 +11,11 @@ import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { Session, type SessionOptions } from './ort.js';
 
-/** Which LoRA ports a graph has, and which of them a run feeds anything: each has those before it. */
-const PORTS = ['none', 'shared', 'ports'] as const;
+/**
+ * Which LoRA ports a graph has, and which of them a run needs: `path` shared ones for rows that all take one path, `shared`
+ * those for rows on any, `ports` private ones beside them. Each does what those before it do.
+ */
+const PORTS = ['none', 'path', 'shared', 'ports'] as const;
 export type UsedPorts = (typeof PORTS)[number];
 
 export interface GraphForm {
@@ -39,8 +42,9 @@ const WHOLE: GraphForm = { lora: 'ports', beside: true };
 /** In the order in which they are loaded. */
 const LEANER: readonly GraphForm[] = [
   { lora: 'none', beside: false },
-  { lora: 'shared', beside: false },
+  { lora: 'path', beside: false },
   { lora: 'ports', beside: false },
+  { lora: 'shared', beside: false },
   { lora: 'shared', beside: true },
   { lora: 'none', beside: true },
 ];

@@ -7,6 +7,7 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { linearModules, PROJECTIONS } from '../formats/checkpoint/modules.js';
 import type { AdapterBank } from './adapter-bank.js';
+import type { UsedPorts } from './graph-forms.js';
 import { PORT_COSTS } from './port-costs.js';
 import {
   EVERYTHING_SHARED,
@@ -19,6 +20,7 @@ import {
 } from './port-plan.js';
 import type { AdapterUse } from './protocol.js';
 import type { RankFeeds, RankPart, RankRun, RankSource } from './rank-feeds.js';
+import type { RankFeed } from './rank-rows.js';
 import type { RunnerRow } from './runner.js';
 import { Slots, type SlotTensors } from './slots.js';
 
@@ -105,7 +107,7 @@ export class LoraPorts implements RankSource {
     const feeds = this.#bank.feed(shared, tokens, alone, digests);
     const slots = parts.map(({ rows }, part) => this.#slotsOf(rows, sets[part]));
     return {
-      used: plans.some(({ size }) => size > 0) ? 'ports' : feeds.some(({ rows }) => rows > 0) ? 'shared' : 'none',
+      used: plans.some(({ size }) => size > 0) ? 'ports' : usedOf(parts, feeds),
       shared: feeds,
       slotted: plans,
       slots: parts.length > 1 ? slots : [...slots, this.#emptySlots(1)],
@@ -195,6 +197,27 @@ export class LoraPorts implements RankSource {
     this.#empty.set(rows, tensors);
     return tensors;
   }
+}
+
+/** Of shared ports alone. */
+function usedOf(parts: readonly RankPart[], feeds: readonly RankFeed[]): UsedPorts {
+  if (feeds.every(({ rows }) => rows === 0)) return 'none';
+  const [path = [], ...others] = parts.flatMap(({ rows }) => rows.map(({ adapters }) => adapters));
+  const isPlain = path.every(
+    ({ digest, weight }, i) => weight === 1 && path.findIndex((use) => use.digest === digest) === i,
+  );
+  const isOne = isPlain && others.every((other) => other === path || isSamePath(other, path));
+  // A window on the bank may show rows of adapters that nobody here has.
+  const isAll = ({ rows, spans }: RankFeed): boolean =>
+    rows === path.reduce((sum, { digest }) => sum + (spans.get(digest)?.rank ?? 0), 0);
+  return isOne && feeds.every(isAll) ? 'path' : 'shared';
+}
+
+function isSamePath(one: readonly AdapterUse[], other: readonly AdapterUse[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ digest, weight }, i) => digest === other[i]?.digest && weight === other[i].weight)
+  );
 }
 
 /** Rows of one KV capacity run together again and again. */

@@ -4,9 +4,9 @@
  *
  * A prompt's chunk is computed in one run with rows that decode, where the model can, and costs what its tokens add; else it
  * is a run of its own, which reads all weights once however short it is. Where that alone is as much as a step, prompts go
- * on by the smallest chunk. Pace gives way where more rows want to begin than decode, or half as many with short prompts, so
- * that a burst doesn't wait for those that came first: the time that prompts take is taken from these in any case, at once or
- * bit by bit. It gives way, too, where much is to be read, so that all of it is read within `STEPS_FOR_BACKLOG` steps, or a
+ * on by the smallest chunk. Pace gives way where more rows want to begin than decode, or several with short prompts, so that
+ * a burst doesn't wait for those that came first: the time that prompts take is taken from these in any case, at once or bit
+ * by bit. It gives way, too, where much is to be read, so that all of it is read within `STEPS_FOR_BACKLOG` steps, or a
  * full chunk a step.
  */
 import { LinearCost } from './linear-cost.js';
@@ -17,8 +17,10 @@ const STEPS_FOR_BACKLOG = 160;
 /** Where prompts never end to come in, so often one step leaves them out: else nobody would know any more what decoding takes. */
 const STEPS_BETWEEN_ALONE = 16;
 
-/** Prompts of rows that begin together are short if they are so many full chunks in all. */
-const CHUNKS_OF_BURST = 4;
+/** Prompts of several rows are short if they are so many full chunks in all, */
+const CHUNKS_OF_FEW = 1;
+/** and of rows that are more than half of those that decode. */
+const CHUNKS_OF_MANY = 4;
 /** Rows that decode, times what they were when they last decoded alone: what that took says little any more. */
 const CHANGED = 1.5;
 
@@ -78,7 +80,8 @@ export class PrefillPace {
 
   allowance({ decoding, elsewhere = 0, beginning, backlog }: RowsAtHand): PrefillAllowance {
     const all = decoding + elsewhere;
-    const isBurst = beginning > 1 && 2 * beginning > all && backlog <= CHUNKS_OF_BURST * this.#fullChunk;
+    const chunks = 2 * beginning > all ? CHUNKS_OF_MANY : CHUNKS_OF_FEW;
+    const isBurst = beginning > 1 && backlog <= chunks * this.#fullChunk;
     if (beginning > all || isBurst || this.#stretch === null) return { tokens: this.#fullChunk, perRow: 0 };
     if (decoding > 0 && this.#besideSince >= this.#stepsUntilAlone(decoding)) return { tokens: 0, perRow: 0 };
     const { tokens, perRow } = this.#withinStretch(all, this.#stretch);

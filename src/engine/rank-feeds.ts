@@ -23,7 +23,7 @@ export interface RankRun {
 
 /** What the LoRA ports of a run are fed. */
 export interface RankFeeds {
-  /** The ports that are fed more than nothing, and those before them. */
+  /** What the run needs. */
   used: UsedPorts;
   /** A projection each; none at all where the graph has no LoRA ports. */
   shared: readonly RankFeed[];

@@ -50,7 +50,7 @@ export class SessionFeeds {
     this.#feedRanks([slots, ...shared.map(({ tensors }) => tensors)]);
     if (this.#form.beside) this.#feedSlotsBeside(slotsBeside);
     this.#feedPasts(parts);
-    this.#inputs.build(parts, { ...ranks, shared }, this.#feeds);
+    this.#inputs.build(parts, { ...ranks, shared: lora === 'path' ? [] : shared }, this.#feeds);
     return this.#feeds;
   }
 

@@ -4,10 +4,10 @@ export type FloatType = 'float32' | 'float16';
 /** Which form of a decoder's graph is built: a lane is a session over one of them. */
 export interface GraphOptions {
   /**
-   * 'shared': a shared LoRA port on every linear. 'ports': a private one beside it. `ports.ts` says what they are.
-   * 'none': the weights alone, as a merged lane runs them.
+   * 'shared': a shared LoRA port on every linear. 'ports': a private one beside it. 'path': a shared one without a mask,
+   * for rows that all take one path. `ports.ts` says what they are. 'none': the weights alone, as a merged lane runs them.
    */
-  lora?: 'ports' | 'shared' | 'none';
+  lora?: 'ports' | 'shared' | 'path' | 'none';
   /**
    * 'initializers': the session reads the weights from files. 'inputs': they are fed with each run, under the names of
    * the checkpoint, for a device that keeps tensors between runs.

@@ -8,7 +8,7 @@ import { PORT_GROUPS, type PortGroup } from './port-groups.js';
 import { beside, loraA, loraB, slotA, slotB, slotRanks } from './ports.js';
 
 /**
- * The shared port: ((x Aᵀ) ⊙ mask) B + added, in the type of rank rows. x: [N, in], added: [N, out] or [out] → [N, out];
+ * The shared port: ((x Aᵀ) ⊙ mask) B + added, in the type of rank rows; (x Aᵀ) B + added where all rows take one path. x: [N, in], added: [N, out] or [out] → [N, out];
  * without ports, what is added.
  */
 export function sharedDelta(d: Decoder, module: LinearModule, x: Value, added?: Value): Value | undefined {
@@ -17,7 +17,8 @@ export function sharedDelta(d: Decoder, module: LinearModule, x: Value, added?: 
   const { name, inFeatures, outFeatures, projection } = module;
   const a = g.input(loraA(name), d.narrow.type, [rankDimension(projection), inFeatures]);
   const b = g.input(loraB(name), d.narrow.type, [rankDimension(projection), outFeatures]);
-  const gated = Mul(g, Gemm(g, x, a, { transB: true }), d.loraMask(module));
+  const product = Gemm(g, x, a, { transB: true });
+  const gated = d.options.lora === 'path' ? product : Mul(g, product, d.loraMask(module));
   return Gemm(g, gated, b, { c: added });
 }
 

@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { GraphForms, type GraphForm } from '../../../src/engine/graph-forms.js';
 import type { LoadedModel } from '../../../src/engine/loaded-model.js';
 import { packedWeights } from '../../../src/engine/packed-weights.js';
+import { planShared } from '../../../src/engine/port-plan.js';
+import type { AdapterUse } from '../../../src/engine/protocol.js';
 import { largestDifference } from '../../conformance/support/largest-difference.js';
 import { alone, Row } from './support/conversation.js';
 import { everyLinear, TinyModel, use } from './support/tiny-model.js';
@@ -46,7 +48,7 @@ describe('forms of a graph', () => {
     withBoth(async (forms, whole) => {
       expect(forms.drawback).toBeUndefined();
       const [parent, child] = adapters();
-      const paths = [[], [use(parent!)], [use(parent!), use(child!, 0.5)]];
+      const paths = [[], [use(parent!)], [use(parent!), use(child!)], [use(parent!), use(child!, 0.5)]];
       const wanted: Float32Array[] = [];
       for (const path of paths) wanted.push(await alone(whole, path, PROMPT));
       let more = true;
@@ -101,11 +103,35 @@ describe('forms of a graph', () => {
     while (await forms.loadNext()) continue;
     expect(got(bare)).toEqual(bare);
     expect(got({ lora: 'none', beside: true })).toEqual({ lora: 'none', beside: true });
+    expect(got({ lora: 'path', beside: false })).toEqual({ lora: 'path', beside: false });
+    expect(got({ lora: 'path', beside: true })).toEqual({ lora: 'shared', beside: true });
     for (const lora of ['shared', 'ports'] as const) {
       for (const beside of [false, true]) expect(got({ lora, beside })).toEqual({ lora, beside });
     }
     expect(new Set(forms.for(bare).session.inputNames)).not.toContain('is_beside');
     await forms.release();
+  });
+
+  test('a run needs no mask where all of its rows take one path, and every rank row that is fed is theirs', async () => {
+    const model = await tiny.load({}, adapters());
+    const [parent, child] = adapters().map((adapter) => use(adapter));
+    model.bank.acquire([parent!, child!]);
+    model.ports.planner = planShared;
+    const used = (...paths: AdapterUse[][]): string => {
+      const rows = paths.map((path, i) => ({ row: `${i}`, tokens: [1], start: 0, adapters: path, logitsAt: [] }));
+      return model.ports.feed({ parts: [{ rows, tokens: 1, capacity: 0 }], alone: false }).used;
+    };
+    const path = [parent!, child!];
+    expect(used([], [])).toBe('none');
+    expect(used(path)).toBe('path');
+    expect(used(path, path, [{ ...parent! }, { ...child! }])).toBe('path');
+    expect(used([parent!])).toBe('path');
+    expect(used(path, [parent!])).toBe('shared');
+    expect(used(path, [])).toBe('shared');
+    expect(used([parent!, { ...child!, weight: 0.5 }])).toBe('shared');
+    // The same revision at two nodes counts twice.
+    expect(used([parent!, child!, parent!])).toBe('shared');
+    await model.release();
   });
 
   test('the file is made once', async () => {

@@ -171,9 +171,10 @@ describe('the pace', () => {
     const full = { tokens: FULL, perRow: 0 };
     expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 160 })).toEqual(full);
     expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 4 * FULL })).toEqual(full);
-    // Too much to read, too few rows, a single one.
+    expect(pace.allowance({ decoding: 8, beginning: 2, backlog: FULL })).toEqual(full);
+    // Too much to read, by many rows or few; a single one.
     expect(pace.allowance({ decoding: 8, beginning: 5, backlog: 4 * FULL + 1 })).not.toEqual(full);
-    expect(pace.allowance({ decoding: 8, beginning: 4, backlog: 160 })).not.toEqual(full);
+    expect(pace.allowance({ decoding: 8, beginning: 4, backlog: FULL + 1 })).not.toEqual(full);
     expect(pace.allowance({ decoding: 1, beginning: 1, backlog: 160 })).not.toEqual(full);
   });
 
