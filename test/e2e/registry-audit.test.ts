@@ -164,9 +164,11 @@ test('tells a key that is bound to a subtree of that alone', async () => {
 });
 
 test('is rewritten by nobody, whatever they may do with the database', async () => {
-  const before = await read('limit=1000');
   await registry.service.stop();
   const database = await openDatabase(registry.service);
+  const rows = () => database.query('SELECT * FROM "AuditEntry" ORDER BY sequence');
+  const before = await rows();
+  expect(before).not.toEqual([]);
   for (const sql of [
     `UPDATE "AuditEntry" SET "keyName" = 'nobody'`,
     'DELETE FROM "AuditEntry" WHERE sequence = 1',
@@ -174,7 +176,6 @@ test('is rewritten by nobody, whatever they may do with the database', async () 
   ]) {
     await expect(database.query(sql)).rejects.toThrow('append-only');
   }
+  expect(await rows()).toEqual(before);
   await database.close();
-  await registry.service.launch();
-  expect(await read('limit=1000')).toEqual(before);
 });

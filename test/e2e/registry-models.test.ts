@@ -1,18 +1,6 @@
 /** Importing checkpoints. */
 import { jest } from '@jest/globals';
-import {
-  copyFile,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-  symlink,
-  truncate,
-  utimes,
-  writeFile,
-} from 'node:fs/promises';
+import { copyFile, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImportedModelDto, ModelDto } from '../../src/registry/dto/model.dto.js';
 import type { Page } from '../../src/registry/dto/page.js';
@@ -102,23 +90,6 @@ describe('an imported checkpoint', () => {
     expect(files.every((file) => file.isFile())).toBe(true);
     expect((await importModel({ name: 'plain', folder: source })).digest).toBe(model.digest);
   });
-
-  test('is there after a crash, and half of another is not, unless another instance may be making it', async () => {
-    const halves = ['long-ago.tmp', 'just-now.tmp'].map((name) => join(registry.service.dataFolder, 'models', name));
-    for (const half of halves) {
-      await mkdir(half);
-      await writeFile(join(half, 'config.json'), '{}');
-    }
-    const twoDaysAgo = new Date(Date.now() - 2 * 24 * 60 * 60 * 1000);
-    await utimes(halves[0]!, twoDaysAgo, twoDaysAgo);
-    const before = await registry.get('/models');
-    await registry.service.kill9();
-    await registry.service.launch();
-    expect(await registry.get('/models')).toEqual(before);
-    expect(await stored()).not.toContain('long-ago.tmp');
-    expect(await stored()).toContain('just-now.tmp');
-    await rm(halves[1]!, { recursive: true });
-  }, 130_000);
 
   test('is listed in pages', async () => {
     const all = (await registry.get<Page<ModelDto>>('/models')).data.map(({ name }) => name);

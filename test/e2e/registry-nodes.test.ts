@@ -232,15 +232,3 @@ test('a disabled node serves nothing at or below it, until it is enabled', async
   expect(await chosen('tiny/off/below')).toEqual([1, 1]);
   expect(await served()).toContain('tiny/off/below');
 });
-
-test('everything is as it was after a crash', async () => {
-  const state = async () => ({
-    nodes: (await registry.get<Page<NodeDto>>('/nodes?limit=1000')).data,
-    pinned: await resolve('tiny/stale/child/grandchild'),
-    detached: await resolve('tiny/right/leaf'),
-  });
-  const before = await state();
-  await registry.service.kill9();
-  await registry.service.launch();
-  expect(await state()).toEqual(before);
-}, 130_000);

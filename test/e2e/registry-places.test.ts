@@ -271,11 +271,3 @@ describe('a deleted node', () => {
     });
   });
 });
-
-test('all of it is as it was after a crash', async () => {
-  const state = async () => ({ nodes: await listed('archived=true'), redirects: await redirects() });
-  const before = await state();
-  await registry.service.kill9();
-  await registry.service.launch();
-  expect(await state()).toEqual(before);
-}, 130_000);

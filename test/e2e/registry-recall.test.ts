@@ -183,15 +183,6 @@ describe('a recall', () => {
       status: 403,
     });
   });
-
-  test('survives a restart', async () => {
-    await registry.service.stop();
-    await registry.service.launch();
-    expect(await chosen('tiny/c/x')).toEqual([
-      [3, 'fallback', 1],
-      [1, 'head', null],
-    ]);
-  });
 });
 
 describe('a repin', () => {

@@ -356,29 +356,6 @@ describe('a path that says what cannot be', () => {
   });
 });
 
-test('a crash while adapters come leaves whole revisions only', async () => {
-  const folders = await Promise.all(
-    Array.from({ length: 12 }, (_, i) => registry.adapter(`crash-${i}`, { seed: 70 + i })),
-  );
-  const pushes = folders.map((folder) => registry.pushForm({ path: 'tiny/crash' }, folder));
-  const first = await Promise.race(pushes);
-  await registry.service.kill9();
-  const answered = (await Promise.allSettled(pushes)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  await registry.service.launch();
-
-  const kept = await revisions('tiny/crash');
-  expect(kept.map(({ number }) => number)).toEqual(kept.map((_, i) => i + 1));
-  // On the embedded database a kill keeps what was acknowledged.
-  expect(kept.map(({ id }) => id)).toEqual(
-    expect.arrayContaining([first.body.id, ...answered.map(({ body }) => body.id)]),
-  );
-  expect(await readdir(join(registry.service.dataFolder, 'blobs/tmp'))).toEqual([]);
-  // What was cut off can be pushed again, and what was kept is known.
-  const again = await Promise.all(folders.map((folder) => registry.pushForm({ path: 'tiny/crash' }, folder)));
-  expect(again.filter(({ body }) => body.unchanged)).toHaveLength(kept.length);
-  expect(await revisions('tiny/crash')).toHaveLength(folders.length);
-});
-
 async function sha256(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))

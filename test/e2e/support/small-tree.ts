@@ -22,17 +22,20 @@ export async function startWithSmallTree(env: Record<string, string> = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), 'espalier adapters '));
   const service = await TestService.start({ env: { ESPALIER_IMPORT_ROOTS: folder, ...env } });
   try {
-    await created(service, '/api/v1/models', { name: 'story', folder: BASE });
-    for (const [seed, path] of ['story/french', 'story/french/verne', 'story/german'].entries()) {
-      await created(service, '/api/v1/revisions', {
-        path,
-        folder: await writeAdapter(join(folder, `${seed}`), seed + 1),
-      });
-    }
+    await growSmallTree(service, folder);
     return { service, folder };
   } catch (error) {
     await service.remove();
     throw error;
+  }
+}
+
+/** The tree in a service that may read the folder. */
+export async function growSmallTree(service: TestService, folder: string): Promise<void> {
+  await created(service, '/api/v1/models', { name: 'story', folder: BASE });
+  for (const [seed, path] of ['story/french', 'story/french/verne', 'story/german'].entries()) {
+    const adapter = await writeAdapter(join(folder, `${seed}`), seed + 1);
+    await created(service, '/api/v1/revisions', { path, folder: adapter });
   }
 }
 
