@@ -43,7 +43,7 @@ async function generate(
   return { rows: gather(outputs()), events };
 }
 
-/** The same, of whom one goes away once it has had some tokens. */
+/** The same, of whom one goes away once it has had some tokens. All have their adapters in memory from the start. */
 async function generateUntil(
   requests: readonly GenerationRequest[],
   limits: EngineLimits,
@@ -53,8 +53,11 @@ async function generateUntil(
   const outputs: RowOutput[] = [];
   const states: Partial<Record<'before' | 'after' | 'end', EngineStats>> = {};
   let done: () => void;
-  const all = new Promise<void>((resolve) => (done = resolve));
-  let left = requests.length - 1;
+  let left: number;
+  const end = (rows: number): Promise<void> => {
+    left = rows;
+    return new Promise((resolve) => (done = resolve));
+  };
   const emit = (event: EngineEvent) => {
     if (event.type !== 'outputs') return;
     outputs.push(...event.rows);
@@ -68,6 +71,10 @@ async function generateUntil(
     if (left === 0) done();
   };
   const engine = new Engine(limits, emit, undefined, testDevice(device));
+  const warm = end(requests.length);
+  for (const request of requests) engine.submit({ ...request, id: `${request.id}, warm`, maxTokens: 1 });
+  await warm;
+  const all = end(requests.length - 1);
   for (const request of requests) engine.submit(request);
   await all;
   states.end = engine.stats;
