@@ -7,7 +7,7 @@
  * has packed does no harm. As it saves them the ranges begin anywhere; but kernels lay out what is in them from the next
  * multiple of 64 bytes on, and read rubbish where that moves. So each gets the beginning of a page here.
  */
-import { type FileHandle, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { type FileHandle, open, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Checkpoint } from '../formats/checkpoint/read-checkpoint.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
@@ -17,9 +17,15 @@ import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import { syncFolder } from '../storage/durable.js';
 import { Session } from './ort.js';
 
-/** Name → location, in JSON. */
 export const INDEX = 'weights.json';
 export const WEIGHTS = 'weights.bin';
+
+/** What the file of the index holds, as JSON. */
+export interface WeightsIndex {
+  /** When the weights were written; they are no longer what they were if the file says something else. */
+  changedNs: string;
+  tensors: Readonly<Record<string, TensorLocation>>;
+}
 
 const SAVED_GRAPH = 'saved.onnx';
 const SAVED_WEIGHTS = 'saved.bin';
@@ -57,7 +63,9 @@ export async function packWeights(checkpoint: Checkpoint, folder: string, thread
     await from.close();
     await to.close();
   }
-  await writeFile(join(folder, INDEX), JSON.stringify(tensors), { mode: 0o600, flush: true });
+  const { mtimeNs } = await stat(join(folder, WEIGHTS), { bigint: true });
+  const index: WeightsIndex = { changedNs: String(mtimeNs), tensors };
+  await writeFile(join(folder, INDEX), JSON.stringify(index), { mode: 0o600, flush: true });
   await rm(join(folder, SAVED_GRAPH));
   await rm(join(folder, SAVED_WEIGHTS));
   await syncFolder(folder);
@@ -91,8 +99,8 @@ class AlignedFile {
     for (let copied = 0; copied < length;) {
       const { bytesRead } = await from.read(chunk, 0, Math.min(chunk.length, length - copied), offset + copied);
       if (bytesRead === 0) throw new Error('the runtime saved less than it says');
-      await this.#file.write(chunk, 0, bytesRead, begin + copied);
-      copied += bytesRead;
+      const { bytesWritten } = await this.#file.write(chunk, 0, bytesRead, begin + copied);
+      copied += bytesWritten;
     }
     this.#end = begin + length;
     return begin;

@@ -16,7 +16,7 @@ import { syncFolder } from '../storage/durable.js';
 import { moveIntoPlace } from '../storage/move-into-place.js';
 import { sweepTemporary, temporaryName } from '../storage/temporary.js';
 import { RUNTIME_VERSION } from './ort.js';
-import { INDEX, packWeights, WEIGHTS } from './pack-weights.js';
+import { INDEX, packWeights, WEIGHTS, type WeightsIndex } from './pack-weights.js';
 
 export interface PackedWeights {
   /** Absolute. */
@@ -74,10 +74,9 @@ export async function packedWeights(checkpoint: Checkpoint, options: PackOptions
 /** Null where there are none that can be used. */
 async function read(folder: string): Promise<PackedWeights | null> {
   try {
-    const index = JSON.parse(await readFile(join(folder, INDEX), 'utf8')) as Record<string, TensorLocation>;
-    const tensors = new Map(Object.entries(index));
-    const { size } = await stat(join(folder, WEIGHTS));
-    return [...tensors.values()].every(({ end }) => end <= size) ? { folder, tensors } : null;
+    const { changedNs, tensors } = JSON.parse(await readFile(join(folder, INDEX), 'utf8')) as WeightsIndex;
+    const { mtimeNs } = await stat(join(folder, WEIGHTS), { bigint: true });
+    return String(mtimeNs) === changedNs ? { folder, tensors: new Map(Object.entries(tensors)) } : null;
   } catch (error) {
     if (isMissingFile(error) || error instanceof SyntaxError) return null;
     throw error;

@@ -150,6 +150,10 @@ describe('forms of a graph', () => {
   });
 
   test.each([
+    [
+      'rewritten',
+      async (folder: string) => writeFile(join(folder, 'weights.bin'), await readFile(join(folder, 'weights.bin'))),
+    ],
     ['cut off', (folder: string) => truncate(join(folder, 'weights.bin'), 4096)],
     ['without an index', (folder: string) => rm(join(folder, 'weights.json'))],
     ['with half an index', (folder: string) => writeFile(join(folder, 'weights.json'), '{"model.nor')],
