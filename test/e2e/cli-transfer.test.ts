@@ -33,6 +33,14 @@ const same = async (a: string, b: string): Promise<boolean> =>
   Buffer.compare(await readFile(a), await readFile(b)) === 0;
 
 describe('push', () => {
+  it('says so where folder and path have changed places', async () => {
+    const { code, stderr } = await cli.run(['push', 'story/twisted', tree.folder]);
+    expect({ code, stderr }).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`push ${tree.folder} story/twisted`) as string,
+    });
+  });
+
   it('keeps an upload out of memory', async () => {
     const large = await folder('large ');
     await copyFile(join(tree.folder, '0', FILES[0]!), join(large, FILES[0]!));

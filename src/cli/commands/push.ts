@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pushedRevisionSchema, type PushedRevisionDto } from '../../registry/dto/revision.dto.js';
 import { hubSource, metric, readText, repeated, revision } from '../arguments.js';
@@ -84,6 +85,9 @@ async function push(
     const card = typeof options.card === 'string' ? readText(options.card) : options.card === false ? '' : undefined;
     const body = { ...fields, card, ...remote };
     return withProgress(terminal, `Pushing ${path}`, null, () => api.post(ROUTE, body, pushedRevisionSchema));
+  }
+  if (!existsSync(first) && existsSync(path)) {
+    throw new UsageError(`"${path}" is the folder here, and comes first: push ${path} ${first}.`);
   }
   const { form, bytes } = await peftForm(first, fields, options.card);
   return withProgress(terminal, `Pushing ${path}`, bytes, (onSent) =>
