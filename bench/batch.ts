@@ -132,7 +132,10 @@ async function withoutPorts(): Promise<{ model: LaneModel; release: () => Promis
   const session = await Session.load({ graph, folder: source.folder }, { threads: LIMITS.threads });
   const { kv: budget, prefixes } = new EngineMemory(LIMITS);
   const kv = new KvCache(config, config.maxPositions, budget, ROWS, prefixes);
-  const runner = new Runner(config, oneForm({ session, lora: 'none', beside: false }), kv, NO_ADAPTERS);
+  const runner = new Runner(config, oneForm({ session, lora: 'none', beside: false }), kv, {
+    ranks: NO_ADAPTERS,
+    threads: LIMITS.threads,
+  });
   return {
     model: { config, kv, bank: NO_ADAPTERS, run: (rows) => runner.run(rows) },
     release: () => session.release(),

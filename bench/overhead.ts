@@ -60,11 +60,12 @@ for (const session of sessions) await session.release();
 
 async function formOf(name: string, options: GraphForm): Promise<Form> {
   const graph = encodeDecoderGraph(config, tensors, options);
-  const session = await Session.load({ graph, folder: source.folder }, { threads: flag('threads', 1) });
+  const threads = flag('threads', 1);
+  const session = await Session.load({ graph, folder: source.folder }, { threads });
   sessions.push(session);
   const memory = new EngineMemory({ kvBudgetBytes: 2 ** 28, hostBudgetBytes: 2 ** 20 });
   const kv = new KvCache(config, config.maxPositions, memory.kv, 1);
-  const runner = new Runner(config, oneForm({ session, ...options }), kv, ranksOf(options, memory));
+  const runner = new Runner(config, oneForm({ session, ...options }), kv, { ranks: ranksOf(options, memory), threads });
   kv.open('row', 64);
   const row = { row: 'row', adapters: [], logitsAt: [0] };
   await runner.run([{ ...row, tokens: Array.from({ length: 40 }, (_, i) => i), start: 0 }]);

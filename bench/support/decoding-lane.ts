@@ -1,7 +1,7 @@
 /** A lane (schedule → run → sample, as the engine has them) whose rows have their prompts behind them. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Lane, type LaneModel } from '../../src/engine/lane.js';
-import type { AdapterUse, EngineLimits, ModelSource, RowOutput } from '../../src/engine/protocol.js';
+import type { AdapterUse, EngineLimits, GenerationRequest, ModelSource, RowOutput } from '../../src/engine/protocol.js';
 import { greedyRequest, randomPrompt } from './greedy-request.js';
 import { clockMs } from './measure.js';
 
@@ -13,13 +13,15 @@ export interface DecodingOptions {
   vocab: number;
   /** Steps that each row has to go. */
   steps: number;
+  /** What rows ask for that isn't greedy. */
+  asked?: Pick<GenerationRequest, 'sampling' | 'logprobs'>;
 }
 
 /** One row for each path. */
 export async function decodingLane(
   model: LaneModel,
   rows: readonly (readonly AdapterUse[])[],
-  { source, limits, prompt, vocab, steps }: DecodingOptions,
+  { source, limits, prompt, vocab, steps, asked }: DecodingOptions,
 ): Promise<Lane> {
   // Else rows whose adapters come from disk first would begin before the others.
   for (const use of rows.flat()) {
@@ -29,7 +31,7 @@ export async function decodingLane(
   const lane = new Lane(model, limits, { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 });
   for (const [i, adapters] of rows.entries()) {
     const length = typeof prompt === 'number' ? prompt : prompt(i);
-    lane.submit(greedyRequest(source, adapters, randomPrompt(length, vocab, i), steps + 1));
+    lane.submit({ ...greedyRequest(source, adapters, randomPrompt(length, vocab, i), steps + 1), ...asked });
   }
   const begun = new Set<string>();
   while (begun.size < rows.length) {

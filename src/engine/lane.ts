@@ -1,34 +1,23 @@
-/**
- * One loaded model with the rows that it runs: schedule → run → postprocess.
- *
- * A row that fails fails alone. Where a run as a whole can't be computed, each of its rows is run by itself, and only
- * those that can't be computed then are given up.
- */
-import type { ModelConfig } from '../formats/checkpoint/model-config.js';
-import { NonFiniteLogitsError } from '../errors/engine.js';
-import { EspalierError, type ErrorShape } from '../errors/espalier-error.js';
+/** One loaded model with the rows that it runs: schedule → run → postprocess. */
+import type { ErrorShape } from '../errors/espalier-error.js';
 import { InvalidRequestError } from '../errors/requests.js';
 import { Admission } from './admission.js';
 import type { KvBudget } from './kv-budget.js';
 import { type LaneTimes, observe } from './lane-times.js';
-import { tokenLogprob } from './logprobs.js';
+import type { ReadToken } from './logit-reader.js';
 import { PrefillPace } from './prefill-pace.js';
 import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
-import type { RunnerRow } from './runner.js';
-import { Sampler } from './sampling.js';
+import { type RowModel, RowRuns, shapeOf } from './row-runs.js';
 import { Scheduler } from './scheduler.js';
 import type { AdapterPlaces, ScheduledRow } from './scheduler.js';
 import { Sequence } from './sequence.js';
 
 /** What a lane needs of a loaded model. */
-export interface LaneModel {
-  readonly config: ModelConfig;
+export interface LaneModel extends RowModel {
   readonly kv: KvBudget;
   readonly bank: AdapterPlaces;
   /** Whether `run` takes others: rows of another length and KV capacity, beside the first. */
   readonly runsTwoParts?: boolean;
-  /** [logitsAt.length, vocab] a row, those of the others last; NaN where the row's own numbers overflowed. */
-  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]>;
 }
 
 /** 'factored' takes any path; 'merged' has the adapters of one in its weights. */
@@ -63,7 +52,7 @@ export class Lane {
   readonly model: LaneModel;
   readonly totals: LaneTotals;
   readonly #scheduler: Scheduler;
-  readonly #sampler: Sampler;
+  readonly #runs: RowRuns;
   readonly #admission: Admission;
   readonly #pace: PrefillPace;
   readonly #nowMs: () => number;
@@ -85,7 +74,7 @@ export class Lane {
     this.#nowMs = nowMs;
     const { prefillChunkTokens, prefillStretch = DEFAULT_STRETCH } = limits;
     this.#pace = new PrefillPace(prefillChunkTokens, prefillStretch);
-    this.#sampler = new Sampler(model.config.vocabSize);
+    this.#runs = new RowRuns(model);
     this.#admission = new Admission(limits);
     this.#scheduler = new Scheduler(
       {
@@ -169,7 +158,7 @@ export class Lane {
     const decoding = { rows: 0, ms: 0 };
     for (const parts of this.model.runsTwoParts === true ? inPairs(runs) : runs.map((rows) => [rows])) {
       const startMs = this.#nowMs();
-      const results = await this.#runParts(parts);
+      const results = await this.#runs.of(parts);
       const ms = this.#nowMs() - startMs;
       const prompts = parts.filter((rows) => runs.indexOf(rows) >= decodeRuns);
       const tokens = prompts.reduce((sum, rows) => sum + paddedTokens(rows), 0);
@@ -198,50 +187,17 @@ export class Lane {
     if (tokens > 0) observe(times.prefillTokens, tokens);
   }
 
-  /** Of one part, or of two. */
-  async #runParts([rows, others]: readonly (readonly ScheduledRow[])[]): Promise<(Float32Array | ErrorShape)[]> {
-    if (rows === undefined) return [];
-    if (others === undefined) return this.#run(rows);
-    try {
-      return await this.model.run(rows.map(runnerRow), others.map(runnerRow));
-    } catch {
-      // Each by itself, which tells what can't be computed. Computing a row again is harmless.
-      return [...(await this.#run(rows)), ...(await this.#run(others))];
-    }
-  }
-
-  /** What each row asked for, or why it has none. */
-  async #run(rows: readonly ScheduledRow[]): Promise<(Float32Array | ErrorShape)[]> {
-    try {
-      return await this.model.run(rows.map(runnerRow));
-    } catch (error) {
-      if (rows.length === 1) return [shapeOf(error)];
-    }
-    // Computing a row again is harmless: it writes the same positions.
-    const alone: (Float32Array | ErrorShape)[] = [];
-    for (const row of rows) alone.push(...(await this.#run([row])));
-    return alone;
-  }
-
-  /** What a row's new logits mean for it: nothing yet, tokens, its end. */
-  #postprocess(
-    { sequence, count, logitsAt }: ScheduledRow,
-    result: Float32Array | ErrorShape | undefined,
-  ): RowOutput[] {
-    const { id, request } = sequence;
-    if (!(result instanceof Float32Array)) {
+  /** What was read of a row means for it: nothing yet, tokens, its end. */
+  #postprocess({ sequence, count, logitsAt }: ScheduledRow, result: ReadToken[] | ErrorShape | undefined): RowOutput[] {
+    if (!Array.isArray(result)) {
       return this.#fail(sequence, result ?? shapeOf(new Error('the runner left a row out')));
     }
-    if (Number.isNaN(result[0])) return this.#fail(sequence, new NonFiniteLogitsError(request.pathDigest).toShape());
+    const { id, request } = sequence;
     const start = sequence.computed;
     sequence.computed += count;
     this.totals.promptTokens += Math.max(0, Math.min(sequence.computed, sequence.promptLength) - start);
     const output: RowOutput = { id };
-    const vocab = this.model.config.vocabSize;
-    for (const [row, index] of logitsAt.entries()) {
-      const position = result.subarray(row * vocab, (row + 1) * vocab);
-      this.#read(sequence, position, start + index + 1, output);
-    }
+    for (const [i, at] of logitsAt.entries()) this.#take(sequence, start + at + 1, result[i], output);
     if (request.maxTokens === 0 && sequence.pending === 0) output.finish = 'length';
     if (output.finish !== undefined) this.#end(sequence);
     if (output.token === undefined && output.promptLogprobs === undefined && output.finish === undefined) return [];
@@ -250,18 +206,18 @@ export class Lane {
     return [output];
   }
 
-  /** Reads what one position, [vocab], says of the token at `next`: known from the prompt, or to be drawn. */
-  #read(sequence: Sequence, logits: Float32Array, next: number, output: RowOutput): void {
+  /** What was read says of the token at `next`: known from the prompt, or drawn. */
+  #take(sequence: Sequence, next: number, read: ReadToken | undefined, output: RowOutput): void {
+    if (read === undefined) throw new Error('a position was not read');
+    const { token, logprob } = read;
     const { request } = sequence;
-    const known = sequence.tokens[next];
-    if (known !== undefined) {
-      (output.promptLogprobs ??= []).push(tokenLogprob(logits, known, request.logprobs ?? 0));
+    if (next < sequence.tokens.length) {
+      if (logprob !== undefined) (output.promptLogprobs ??= []).push(logprob);
       sequence.scored = next + 1;
       return;
     }
-    const token = this.#sampler.sample(logits, request.sampling, sequence, sequence.random, sequence.barred);
     output.token = token;
-    if (request.logprobs !== null) output.logprob = tokenLogprob(logits, token, request.logprobs);
+    if (logprob !== undefined) output.logprob = logprob;
     const mayStop = sequence.generatedCount >= request.minTokens;
     sequence.append(token);
     this.totals.generatedTokens++;
@@ -304,17 +260,6 @@ function paddedTokens(rows: readonly ScheduledRow[]): number {
   return rows.length * Math.max(...rows.map(({ count }) => count));
 }
 
-function runnerRow({ sequence, count, logitsAt }: ScheduledRow): RunnerRow {
-  const start = sequence.computed;
-  return {
-    row: sequence.id,
-    tokens: sequence.tokens.slice(start, start + count),
-    start,
-    adapters: sequence.adapters,
-    logitsAt,
-  };
-}
-
 function check(request: GenerationRequest, vocabSize: number): void {
   if (request.prompt.length === 0)
     throw new InvalidRequestError('The prompt is empty. Send one token at least.', 'prompt');
@@ -331,10 +276,4 @@ function check(request: GenerationRequest, vocabSize: number): void {
       'scoreFrom',
     );
   }
-}
-
-function shapeOf(error: unknown): ErrorShape {
-  if (error instanceof EspalierError) return error.toShape();
-  const message = error instanceof Error ? error.message : String(error);
-  return { code: 'inference_failed', status: 500, message: `The model could not be run: ${message}` };
 }

@@ -19,6 +19,7 @@ import { packedWeights, type PackedWeights } from './packed-weights.js';
 import { PrefixCache } from './prefix-cache.js';
 import type { AdapterUse, EngineLimits, ModelSource } from './protocol.js';
 import { sessionDevice } from './session-device.js';
+import type { RowLogits } from './run-logits.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { ServedModel, WeightTypes } from './served-model.js';
 
@@ -92,7 +93,7 @@ export class LoadedModel implements ServedModel {
     this.#forms = forms;
     this.drawback = drawback;
     this.ports = new LoraPorts(config, this.bank, this.bytes);
-    this.#runner = new Runner(config, forms, this.kv, this.ports);
+    this.#runner = new Runner(config, forms, this.kv, { ranks: this.ports, threads: limits.threads });
   }
 
   static async load(
@@ -115,7 +116,7 @@ export class LoadedModel implements ServedModel {
   }
 
   /** See `Runner.run`. */
-  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]> {
+  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<RowLogits[]> {
     return this.#runner.run(rows, others);
   }
 
@@ -143,6 +144,7 @@ export class LoadedModel implements ServedModel {
   async release(): Promise<void> {
     this.kv.dispose();
     this.bank.dispose();
+    await this.#runner.release();
     await this.#forms.release();
   }
 }

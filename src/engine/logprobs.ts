@@ -1,23 +1,41 @@
-/** Log-probabilities of the model itself, before temperature, penalties and cuts. Sums are taken in float64. */
+/** Log-probabilities of the model itself, before temperature, penalties and cuts. */
+import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
+import { blockOf, type PositionLogits } from './position-logits.js';
 import type { TokenLogprob } from './protocol.js';
 
-/** log Σ exp(logits), shifted by the largest logit so that nothing overflows. logits: [vocab], finite → number. */
-export function logSumExp(logits: Float32Array): number {
-  let max = -Infinity;
-  for (const logit of logits) if (logit > max) max = logit;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - max);
-  return max + Math.log(sum);
+/** The blocks that `tokenLogprob` looks at, but for the token's own: those that can hold the likeliest tokens. */
+export function likeliestBlocks({ maxima }: PositionLogits, alternatives: number): number[] {
+  const [least] = largest(maxima, alternatives).slice(-1);
+  if (least === undefined) return [];
+  // Where another block has the same maximum, the lower of two ids may be there.
+  const floor = maxima[least] as number;
+  return [...maxima.keys()].filter((block) => (maxima[block] as number) >= floor);
 }
 
-/** What the model gave `token`, with its `alternatives` likeliest tokens. logits: [vocab]. */
-export function tokenLogprob(logits: Float32Array, token: number, alternatives: number): TokenLogprob {
-  const normalizer = logSumExp(logits);
-  return {
-    token,
-    logprob: (logits[token] ?? NaN) - normalizer,
-    top: largest(logits, alternatives).map((id) => ({ token: id, logprob: (logits[id] ?? NaN) - normalizer })),
-  };
+/**
+ * What the model gave `token`, with its `alternatives` likeliest tokens. `weights`: of the blocks at temperature 1, which
+ * are summed in float64. The block of the token and the likeliest ones were read.
+ */
+export function tokenLogprob(
+  logits: PositionLogits,
+  weights: Float32Array,
+  token: number,
+  alternatives: number,
+): TokenLogprob {
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const logprob = (id: number): number => logits.logit(id) - logits.largest - Math.log(total);
+  const top = likeliestTokens(logits, alternatives).map((id) => ({ token: id, logprob: logprob(id) }));
+  return { token, logprob: logprob(token), top };
+}
+
+function likeliestTokens(logits: PositionLogits, count: number): number[] {
+  const blocks = likeliestBlocks(logits, count);
+  const values = new Float32Array(blocks.length * LOGIT_BLOCK).fill(-Infinity);
+  for (const [i, block] of blocks.entries()) values.set(logits.block(block), i * LOGIT_BLOCK);
+  const known = Math.min(count, logits.vocabSize);
+  return largest(values, known).map(
+    (place) => (blocks[blockOf(place)] as number) * LOGIT_BLOCK + (place % LOGIT_BLOCK),
+  );
 }
 
 /**
@@ -41,7 +59,7 @@ export function largest(values: Float32Array, count: number): number[] {
 }
 
 /** The index of the largest entry, the lowest among equals; -1 when all are -Infinity. */
-export function argmax(values: Float32Array | Float64Array): number {
+export function argmax(values: Float32Array): number {
   let best = -1;
   let max = -Infinity;
   for (let index = 0; index < values.length; index++) {

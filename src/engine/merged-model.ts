@@ -15,6 +15,7 @@ import { NO_ADAPTERS } from './no-adapters.js';
 import { Session } from './ort.js';
 import type { PrefixCache } from './prefix-cache.js';
 import type { EngineLimits } from './protocol.js';
+import type { RowLogits } from './run-logits.js';
 import { Runner, type RunnerRow } from './runner.js';
 import type { MergedModel } from './served-model.js';
 import { sessionDevice } from './session-device.js';
@@ -30,12 +31,17 @@ export class CpuMergedModel implements MergedModel {
   readonly #session: Session;
   readonly #runner: Runner;
 
-  private constructor(config: ModelConfig, session: Session, bytes: number, kv: KvCache) {
+  private constructor(
+    config: ModelConfig,
+    { session, threads }: { session: Session; threads: number },
+    bytes: number,
+    kv: KvCache,
+  ) {
     this.config = config;
     this.bytes = bytes;
     this.kv = kv;
     this.#session = session;
-    this.#runner = new Runner(config, oneForm({ session, ...FORM }), kv, NO_ADAPTERS);
+    this.#runner = new Runner(config, oneForm({ session, ...FORM }), kv, { ranks: NO_ADAPTERS, threads });
   }
 
   static async load(
@@ -51,19 +57,20 @@ export class CpuMergedModel implements MergedModel {
     const session = await Session.load({ graph, files }, { threads: limits.threads, device: sessionDevice(limits) });
     return new CpuMergedModel(
       config,
-      session,
+      { session, threads: limits.threads },
       bytes,
       new KvCache(config, config.maxPositions, kvBudget, limits.maxRows, prefixes),
     );
   }
 
   /** See `Runner.run`. */
-  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<Float32Array[]> {
+  run(rows: readonly RunnerRow[], others?: readonly RunnerRow[]): Promise<RowLogits[]> {
     return this.#runner.run(rows, others);
   }
 
   async release(): Promise<void> {
     this.kv.dispose();
+    await this.#runner.release();
     await this.#session.release();
   }
 }

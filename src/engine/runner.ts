@@ -9,10 +9,12 @@ import { allFinite } from './finite.js';
 import type { FormSession, RunSessions } from './graph-forms.js';
 import type { KvBucket } from './kv-bucket.js';
 import type { KvCache } from './kv-cache.js';
-import { float32 } from './ort.js';
-import { beside, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
+import { LogitWeigher } from './logit-weigher.js';
+import { float32, Session } from './ort.js';
+import { beside, LOGIT_MAXIMA, LOGIT_SUMS, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
 import type { AdapterUse } from './protocol.js';
 import type { RankPart, RankSource } from './rank-feeds.js';
+import { HostLogits, type RowLogits } from './run-logits.js';
 import { type NamedTensors, type PlacedPart, SessionFeeds } from './session-feeds.js';
 
 /** What one row adds in a run. */
@@ -29,18 +31,13 @@ export interface RunnerRow {
   logitsAt: readonly number[];
 }
 
-interface RowResult {
-  /** [logitsAt.length, vocab] */
-  logits: Float32Array;
-  finite: boolean;
-}
-
 export class Runner {
   readonly #config: ModelConfig;
   readonly #sessions: RunSessions;
   readonly #kv: KvCache;
   readonly #ranks: RankSource;
   readonly #inputs: BatchInputs;
+  readonly #weigher: LogitWeigher;
   /** Rows whose numbers overflowed, so that their past is incomplete. */
   readonly #overflowed = new Set<string>();
   readonly #feeds = new Map<FormSession, SessionFeeds>();
@@ -49,12 +46,19 @@ export class Runner {
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, NamedTensors>();
 
-  constructor(config: ModelConfig, sessions: RunSessions, kv: KvCache, ranks: RankSource) {
+  /** `threads`: of the sessions that it makes itself. */
+  constructor(
+    config: ModelConfig,
+    sessions: RunSessions,
+    kv: KvCache,
+    { ranks, threads }: { ranks: RankSource; threads: number },
+  ) {
     this.#config = config;
     this.#sessions = sessions;
     this.#kv = kv;
     this.#ranks = ranks;
     this.#inputs = new BatchInputs(config);
+    this.#weigher = new LogitWeigher(config.vocabSize, (graph) => Session.load({ graph, files: [] }, { threads }));
   }
 
   /** Whether rows of another length and capacity can be computed beside the first. */
@@ -64,24 +68,23 @@ export class Runner {
 
   /**
    * Rows of one KV capacity, or rows that all start at 0; `others`, which are such rows too, are computed in the same run.
-   * Returns [logitsAt.length, vocab] for each row, in order, those of the others last.
+   * Returns the logits of each row, in order, those of the others last.
    *
-   * A row whose own numbers overflow gets NaN logits, in this run and in all later ones until it starts at 0 again. It
-   * harms no other row, and leaves nothing in the cache that could harm the next one in its place.
+   * A row whose own numbers overflow has no finite logits, in this run and in all later ones until it starts at 0 again.
+   * It harms no other row, and leaves nothing in the cache that could harm the next one in its place.
    */
-  async run(rows: readonly RunnerRow[], others: readonly RunnerRow[] = []): Promise<Float32Array[]> {
+  async run(rows: readonly RunnerRow[], others: readonly RunnerRow[] = []): Promise<RowLogits[]> {
     const all = [...rows, ...others];
     for (const { row, start } of all) if (start === 0) this.#overflowed.delete(row);
     const results = await this.#runParts([rows, others].filter(({ length }) => length > 0));
-    const logits: Float32Array[] = [];
+    const logits: RowLogits[] = [];
     for (const [i, row] of all.entries()) {
       // 0 × Inf is NaN: in a shared LoRA port one row's overflow may have reached the others. Alone, nothing can.
       let result = results[i];
       if (result?.finite !== true) [result] = await this.#runOnce([this.#place([row])], true);
       if (result?.finite !== true) this.#markOverflowed(row.row);
       // There is one for each row.
-      logits.push((result as RowResult).logits);
-      if (this.#overflowed.has(row.row)) logits.at(-1)?.fill(NaN);
+      logits.push({ ...(result as RowLogits), finite: !this.#overflowed.has(row.row) });
     }
     return logits;
   }
@@ -91,33 +94,34 @@ export class Runner {
     this.#overflowed.add(row);
   }
 
-  async #runParts(parts: readonly (readonly RunnerRow[])[]): Promise<RowResult[]> {
+  async #runParts(parts: readonly (readonly RunnerRow[])[]): Promise<RowLogits[]> {
     if (parts.length > 1 && this.runsTwoParts) {
       const placed = this.#placeTogether(parts);
       const [first, second] = placed?.map(rankPart) ?? [];
       const joins = first !== undefined && second !== undefined && this.#ranks.joins(first, second);
       if (placed !== null && joins) return this.#runOnce(placed, false);
     }
-    const results: RowResult[] = [];
+    const results: RowLogits[] = [];
     for (const rows of parts) results.push(...(await this.#runOnce([this.#place(rows)], false)));
     return results;
   }
 
-  async #runOnce(parts: readonly PlacedPart[], alone: boolean): Promise<RowResult[]> {
+  async #runOnce(parts: readonly PlacedPart[], alone: boolean): Promise<RowLogits[]> {
     if (parts.length === 0) return [];
     const ranks = this.#ranks.feed({ parts: parts.map(rankPart), alone });
     const form = this.#sessions.for({ lora: ranks.used, beside: parts.length > 1 });
     const outputs = await form.session.run(
       this.#feedsOf(form).build(parts, ranks),
-      parts.length > 1 ? [LOGITS, NEW_K, NEW_V, beside(NEW_K), beside(NEW_V)] : [LOGITS, NEW_K, NEW_V],
+      parts.length > 1 ? [...OUTPUTS, beside(NEW_K), beside(NEW_V)] : OUTPUTS,
     );
     const output = (name: string): Float32Array => {
       const data = outputs[name]?.data;
       if (data === undefined) throw new Error(`the graph lacks ${name}`);
       return data;
     };
-    const logits = output(LOGITS);
-    let at = 0;
+    const sums = output(LOGIT_SUMS);
+    const run = new HostLogits(this.#config.vocabSize, output(LOGITS), output(LOGIT_MAXIMA), this.#weigher);
+    let first = 0;
     return parts.flatMap(({ rows, ordered, tokens }, part) => {
       const [k, v] = [NEW_K, NEW_V].map((name) => output(part === 0 ? name : beside(name))) as [
         Float32Array,
@@ -125,15 +129,15 @@ export class Runner {
       ];
       const newElements = k.length / rows.length;
       return rows.map((row) => {
-        const from = at;
-        at += row.logitsAt.length * this.#config.vocabSize;
+        const logits = { run, first, count: row.logitsAt.length };
+        first += logits.count;
         const index = ordered.indexOf(row);
         const finite =
-          allFinite(logits, from, at) &&
+          allFinite(sums, logits.first, first) &&
           allFinite(k, index * newElements, (index + 1) * newElements) &&
           allFinite(v, index * newElements, (index + 1) * newElements);
         if (finite) this.#kv.write(row.row, row.start, row.tokens.length, index, { k, v, tokens });
-        return { logits: logits.subarray(from, at), finite };
+        return { ...logits, finite };
       });
     });
   }
@@ -141,6 +145,11 @@ export class Runner {
   /** Lets go of what the last run was fed, which would keep its memory for the next. */
   forgetFeeds(): void {
     this.#fed?.forget();
+  }
+
+  /** No run may be under way. The sessions that it was given stay. */
+  release(): Promise<void> {
+    return this.#weigher.release();
   }
 
   #feedsOf(form: FormSession): SessionFeeds {
@@ -190,6 +199,8 @@ export class Runner {
     return past;
   }
 }
+
+const OUTPUTS = [LOGITS, LOGIT_MAXIMA, LOGIT_SUMS, NEW_K, NEW_V];
 
 function rankPart({ ordered, tokens, capacity }: PlacedPart): RankPart {
   return { rows: ordered, tokens, capacity };

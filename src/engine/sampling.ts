@@ -1,24 +1,40 @@
 /**
- * Draws the next token from a row's logits.
+ * Draws the next token from a position's logits.
  *
- * In order: logit bias, tokens that may not come yet, penalties, temperature, top-k, top-p over what top-k left, min-p.
- * A token on the edge of a cut is kept or not by its id (the lower id is kept first), so the kept set doesn't depend on
- * how it was found. Cuts are found by selection, never by sorting a vocabulary (150,000 tokens and more); the draw then
- * walks the vocabulary in id order.
+ * In order: temperature, top-k, top-p over what top-k left, min-p; what changes scores before that is in
+ * `score-changes.ts`. A token on the edge of a cut is kept or not by its id (the lower id is kept first), so the kept set
+ * doesn't depend on how it was found. Cuts are found by selection, never by sorting a vocabulary (150,000 tokens and
+ * more), and in those blocks only that can hold what is looked for; the draw then walks in id order.
+ *
+ * A token's weight is exp((logit - largest) / temperature): the likeliest weighs 1.
  */
+import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
 import { argmax } from './logprobs.js';
+import type { PositionLogits } from './position-logits.js';
 import type { SamplingParams } from './protocol.js';
+import { type Edge, itself, one, selectTop } from './select-top.js';
 
-/** What penalties look at. */
-export interface TokenHistory {
-  /** Tokens of prompt and output. */
-  readonly seen: ReadonlySet<number>;
-  /** Output token → how often it came. */
-  readonly generated: ReadonlyMap<number, number>;
+/** A draw whose outcome shows once some blocks are read. */
+export interface Draw {
+  /** Those that it looks at. */
+  blocks: readonly number[];
+  /** → a token id */
+  finish: () => number;
 }
 
+/** Whether a draw needs the blocks' weights: it chooses among all tokens, or by their total. */
+export function drawsByWeight({ temperature, topK, topP, minP }: SamplingParams, vocabSize: number): boolean {
+  if (temperature === 0 || cutsTop(topK, vocabSize)) return false;
+  return topP < 1 || minP === 0;
+}
+
+/** Of a logit's floor: far more than float64 loses. */
+const ROUNDING = 1e-6;
+
+const cutsTop = (topK: number, vocabSize: number): boolean => topK > 0 && topK < vocabSize;
+
 export class Sampler {
-  /** Scratch, used anew for each draw. Scores become weights in place. */
+  /** Scratch, used anew for each draw. By token id. */
   readonly #weights: Float64Array;
   /** Tokens that can still be drawn, rising: the first `#count`. */
   readonly #candidates: Int32Array;
@@ -33,54 +49,60 @@ export class Sampler {
   }
 
   /**
-   * logits: [vocab], finite → a token id. `random` gives the next number in [0, 1).
-   * Tokens in `barred` are not drawn.
+   * `random` gives the next number in [0, 1), and isn't asked at temperature 0. `weights`: of the blocks at the
+   * temperature, where `drawsByWeight` says so. One draw is finished before the next one begins to be.
    */
-  sample(
-    logits: Float32Array,
-    params: SamplingParams,
-    history: TokenHistory,
-    random: () => number,
-    barred: readonly number[] = [],
-  ): number {
-    const greedy = params.temperature === 0;
-    if (greedy && barred.length === 0 && !changesScores(params)) return argmax(logits);
-    const scores = this.#weights;
-    scores.set(logits);
-    adjust(scores, params, history, barred);
-    const best = argmax(scores);
-    if (best < 0) return argmax(logits); // All was barred or biased away: nothing better is left than the model's own choice.
-    return greedy ? best : this.#draw(scores[best] ?? 0, params, random);
+  draw(logits: PositionLogits, params: SamplingParams, random: () => number, weights?: Float32Array): Draw {
+    const { temperature, topK, topP, minP } = params;
+    if (temperature === 0) return likeliest(logits);
+    const uniform = random();
+    const total = weights?.reduce((sum, weight) => sum + weight, 0);
+    const isCut = cutsTop(topK, logits.vocabSize);
+    if (!isCut && topP === 1 && minP === 0) return drawAmongAll(logits, { temperature, uniform }, weights);
+    // Tokens under (1 - p)·total/V weigh less than (1 - p)·total together: none of them is in the nucleus. What top-k
+    // leaves must be known whole, since top-p takes a share of it.
+    const leastWeight = isCut ? 0 : Math.max(minP, topP < 1 ? ((1 - topP) * (total ?? 0)) / logits.vocabSize : 0);
+    // A little less, which lets in nothing that the cuts would not find.
+    const floor = logits.largest + temperature * Math.log(leastWeight) - ROUNDING;
+    const leastLogit = isCut ? nthLargest(logits.maxima, topK) : floor;
+    const blocks = placesWhere(logits.maxima, (max) => max >= leastLogit);
+    const finish = (): number => {
+      this.#gather(logits, blocks, leastLogit, temperature);
+      return this.#cutAndPick(params, { isCut, leastWeight, total, uniform });
+    };
+    return { blocks, finish };
   }
 
-  /** `max` is the largest of the scratch scores. */
-  #draw(max: number, params: SamplingParams, random: () => number): number {
-    const { temperature, topK, topP, minP } = params;
-    const cutsTop = topK > 0 && topK < this.#weights.length;
-    this.#weigh(max, temperature, cutsTop ? floorOfTop(this.#weights, topK) : -Infinity);
-    if (cutsTop) this.#cut(this.#select(0, topK, one));
+  /** Tokens of the blocks with at least the logit `least` become candidates. */
+  #gather(logits: PositionLogits, blocks: readonly number[], least: number, temperature: number): void {
+    this.#count = 0;
+    for (const block of blocks) {
+      const first = block * LOGIT_BLOCK;
+      const values = logits.block(block);
+      for (let i = 0; i < values.length; i++) {
+        const logit = values[i] as number; // Inside the array, as everywhere below.
+        if (logit < least) continue;
+        const weight = Math.exp((logit - logits.largest) / temperature);
+        if (weight === 0) continue;
+        this.#weights[first + i] = weight;
+        this.#candidates[this.#count++] = first + i;
+      }
+    }
+  }
+
+  #cutAndPick(
+    { topK, topP, minP }: SamplingParams,
+    { isCut, leastWeight, total, uniform }: { isCut: boolean; leastWeight: number; total?: number; uniform: number },
+  ): number {
+    if (isCut) this.#cut(this.#select(0, topK, one));
     if (topP < 1) {
-      const total = this.#total();
-      // Tokens under (1 - p)·total/count weigh less than (1 - p)·total together: none of them is in the nucleus.
-      this.#cut(this.#select(((1 - topP) * total) / this.#count, topP * total, itself));
+      const all = isCut || total === undefined ? this.#total() : total;
+      const least = isCut ? ((1 - topP) * all) / this.#count : leastWeight;
+      this.#cut(this.#select(least, topP * all, itself));
     }
     // Relative to the likeliest token, so it doesn't matter what the other cuts left.
     if (minP > 0) this.#cut({ weight: minP, id: Infinity });
-    return this.#pick(random());
-  }
-
-  /** Tokens with at least the score `floor` become candidates, and their scores weights: the likeliest weighs 1. */
-  #weigh(max: number, temperature: number, floor: number): void {
-    const weights = this.#weights;
-    this.#count = 0;
-    for (let id = 0; id < weights.length; id++) {
-      const score = weights[id] as number; // Inside the array, as everywhere below.
-      if (score < floor) continue;
-      const weight = Math.exp((score - max) / temperature);
-      if (weight === 0) continue;
-      weights[id] = weight;
-      this.#candidates[this.#count++] = id;
-    }
+    return this.#pick(uniform);
   }
 
   /** The edge of the fewest top candidates whose `measure` reaches `target`, known to weigh at least `floor` each. */
@@ -123,117 +145,51 @@ export class Sampler {
   }
 }
 
-/** How many blocks of the vocabulary a wanted token is worth, when a floor is looked for. */
-const BLOCKS_A_TOKEN = 4;
-
-/**
- * A score that at least `count` tokens reach, found in one light pass: the `count`th of the maxima of blocks. It leaves
- * few more than `count` to select from.
- */
-function floorOfTop(scores: Float64Array, count: number): number {
-  const size = Math.floor(scores.length / (count * BLOCKS_A_TOKEN));
-  if (size < 2) return -Infinity;
-  const maxima = new Float64Array(Math.ceil(scores.length / size)).fill(-Infinity);
-  for (let block = 0, id = 0; block < maxima.length; block++) {
-    let max = -Infinity;
-    for (const end = Math.min(id + size, scores.length); id < end; id++) max = Math.max(max, scores[id] as number);
-    maxima[block] = max;
-  }
-  return maxima.sort()[maxima.length - count] ?? -Infinity;
+function likeliest(logits: PositionLogits): Draw {
+  const block = argmax(logits.maxima);
+  return { blocks: [block], finish: () => block * LOGIT_BLOCK + argmax(logits.block(block)) };
 }
 
-/** The last token that is kept, in the order of weight (falling), then id (rising). */
-interface Edge {
-  weight: number;
-  id: number;
-}
-
-const one = (): number => 1;
-const itself = (weight: number): number => weight;
-
-/**
- * The edge of the smallest set of top entries whose `measure` reaches `target`: quickselect by measure (Hoare's FIND),
- * linear on average. Shuffles the first `count` ids.
- */
-function selectTop(
-  weights: Float64Array,
-  ids: Int32Array,
-  count: number,
-  target: number,
-  measure: (weight: number) => number,
-): Edge {
-  // All places are inside the arrays.
-  const before = (a: number, b: number): boolean => {
-    const wa = weights[a] as number;
-    const wb = weights[b] as number;
-    return wa > wb || (wa === wb && a < b);
-  };
-  const swap = (a: number, b: number): void => {
-    const held = ids[a] as number;
-    ids[a] = ids[b] as number;
-    ids[b] = held;
-  };
-  let low = 0;
-  let high = count; // The edge lies in [low, high).
-  let reached = 0; // Measure of what lies before low.
-  while (high - low > 1) {
-    // Median of three, put last.
-    const middle = (low + high) >> 1;
-    if (before(ids[middle] as number, ids[low] as number)) swap(middle, low);
-    if (before(ids[high - 1] as number, ids[low] as number)) swap(high - 1, low);
-    if (before(ids[middle] as number, ids[high - 1] as number)) swap(middle, high - 1);
-    const pivot = ids[high - 1] as number;
-    let split = low;
-    let upper = 0;
-    for (let place = low; place < high - 1; place++) {
-      const id = ids[place] as number;
-      if (!before(id, pivot)) continue;
-      upper += measure(weights[id] as number);
-      swap(place, split++);
-    }
-    swap(split, high - 1); // The pivot stands at `split`.
-    const withPivot = reached + upper + measure(weights[pivot] as number);
-    if (split > low && reached + upper >= target) {
-      high = split;
-    } else if (withPivot >= target || split === high - 1) {
-      low = split;
+/** Without a cut the blocks' weights tell which block the draw falls into. */
+function drawAmongAll(
+  logits: PositionLogits,
+  { temperature, uniform }: { temperature: number; uniform: number },
+  weights: Float32Array = new Float32Array(0),
+): Draw {
+  const target = uniform * weights.reduce((sum, weight) => sum + weight, 0);
+  let before = 0;
+  let chosen = argmax(weights);
+  for (const [block, weight] of weights.entries()) {
+    if (before + weight > target) {
+      chosen = block;
       break;
-    } else {
-      reached = withPivot;
-      low = split + 1;
     }
+    before += weight;
   }
-  const id = ids[low] as number;
-  return { weight: weights[id] as number, id };
+  const finish = (): number => {
+    const values = logits.block(chosen);
+    let passed = before;
+    let last = 0;
+    for (let i = 0; i < values.length; i++) {
+      const weight = Math.exp(((values[i] as number) - logits.largest) / temperature);
+      if (weight === 0) continue;
+      last = i;
+      passed += weight;
+      if (passed > target) break;
+    }
+    // A block's weight is rounded, so that its tokens may not reach the target: then it is the last of them.
+    return chosen * LOGIT_BLOCK + last;
+  };
+  return { blocks: [chosen], finish };
 }
 
-function changesScores(params: SamplingParams): boolean {
-  return (
-    params.repetitionPenalty !== 1 ||
-    params.presencePenalty !== 0 ||
-    params.frequencyPenalty !== 0 ||
-    Object.keys(params.logitBias).length > 0
-  );
+/** A value that at least `n` of all logits reach, given the largest of each block; it leaves few more than that. */
+function nthLargest(maxima: Float32Array, n: number): number {
+  return n > maxima.length ? -Infinity : (Float32Array.from(maxima).sort()[maxima.length - n] as number);
 }
 
-/** scores: [vocab], changed in place. */
-function adjust(scores: Float64Array, params: SamplingParams, history: TokenHistory, barred: readonly number[]): void {
-  for (const [token, bias] of Object.entries(params.logitBias)) {
-    const id = Number(token);
-    if (id < scores.length) scores[id] = (scores[id] ?? 0) + bias;
-  }
-  for (const id of barred) if (id < scores.length) scores[id] = -Infinity;
-  if (params.repetitionPenalty !== 1) {
-    for (const id of history.seen) {
-      const score = scores[id] ?? 0;
-      // Past all numbers, scores could not be compared any more.
-      const raised = Math.min(score / params.repetitionPenalty, Number.MAX_VALUE);
-      scores[id] = score > 0 ? raised : score * params.repetitionPenalty;
-    }
-  }
-  if (params.presencePenalty !== 0 || params.frequencyPenalty !== 0) {
-    for (const [id, times] of history.generated) {
-      scores[id] = (scores[id] ?? 0) - params.presencePenalty - params.frequencyPenalty * times;
-    }
-  }
+function placesWhere(values: Float32Array, keeps: (value: number) => boolean): number[] {
+  const places: number[] = [];
+  for (const [place, value] of values.entries()) if (keeps(value)) places.push(place);
+  return places;
 }

@@ -10,9 +10,10 @@ import { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
 import type { GraphOptions } from './graph-options.js';
 import { linear } from './linear.js';
+import { outputLogits } from './logit-blocks.js';
 import { Add, Cast, Concat, Gather, Mul, ReduceSum, Reshape } from './ops.js';
 import { TOKEN_CHECK } from './pool-ports.js';
-import { beside, LOGIT_POSITIONS, LOGITS, NEW_K, NEW_V } from './ports.js';
+import { beside, LOGIT_POSITIONS, NEW_K, NEW_V } from './ports.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 
 /** `tensors` by the names of the checkpoint. No weight is read: the graph points into the files that `tensors` names. */
@@ -38,7 +39,7 @@ export function buildDecoderGraph(
 
   const wanted = g.within('model.norm', () => d.rmsNorm('model.norm', Gather(g, hidden, logitPositions)));
   const logits = linear(d, 'lm_head', wanted, config.tiedEmbeddings ? { weight: EMBEDDING } : {});
-  g.output(LOGITS, logits, DataType.float32, ['K', config.vocabSize]);
+  outputLogits(g, logits, config.vocabSize);
   if (d.options.cache === 'pool') {
     const check = g.within('model', () => ReduceSum(g, Mul(g, hidden, g.float32(0))));
     g.output(TOKEN_CHECK, check, DataType.float32, ['N']);

@@ -26,10 +26,11 @@ export class GraphBuilder {
     return name as Value;
   }
 
-  /** Gives a value the name of a graph output. */
-  output(name: string, value: Value, type: DataType, shape: Shape): void {
+  /** Gives a value the name of a graph output. Read it under that name: so the runtime need not copy it. */
+  output(name: string, value: Value, type: DataType, shape: Shape): Value {
     this.#add(onnxNode({ opType: 'Identity', name: `output/${name}`, inputs: [value], outputs: [name] }));
     this.#outputs.push(valueInfo(name, type, shape));
+    return name as Value;
   }
 
   /** Adds an initializer once: a second one of the same name is the same value. */

@@ -45,6 +45,8 @@ export function If(
   return g.nodes('If', [condition], branches.then_branch.graph.output.length, branches);
 }
 
+export const Exp = (g: GraphBuilder, x: Value): Value => g.node('Exp', [x]);
+
 export const Identity = (g: GraphBuilder, x: Value): Value => g.node('Identity', [x]);
 
 /** Elementwise, with broadcasting; a boolean. */
@@ -91,6 +93,13 @@ export const Neg = (g: GraphBuilder, x: Value): Value => g.node('Neg', [x]);
 
 export const Range = (g: GraphBuilder, start: Value, limit: Value, step: Value): Value =>
   g.node('Range', [start, limit, step]);
+
+/** Appends `width` of `value` to the last of two axes. x: [n, w] → [n, w + width] */
+export const PadEnd = (g: GraphBuilder, x: Value, width: number, value: number): Value =>
+  g.node('Pad', [x, g.int64s(0, 0, 0, width), g.float32(value)]);
+
+/** Over the last axis, which goes. */
+export const ReduceMax = (g: GraphBuilder, x: Value): Value => g.node('ReduceMax', [x, g.int64s(-1)], { keepdims: 0 });
 
 /** Over the last axis, which goes. */
 export const ReduceSum = (g: GraphBuilder, x: Value): Value => g.node('ReduceSum', [x, g.int64s(-1)], { keepdims: 0 });
@@ -146,6 +155,9 @@ export function Split(g: GraphBuilder, x: Value, sizes: Value, axis: number, par
 export function Split(g: GraphBuilder, x: Value, sizes: Value, axis: number, parts = 2): Value[] {
   return g.nodes('Split', [x, sizes], parts, { axis });
 }
+
+/** Elementwise, with broadcasting. */
+export const Sub = (g: GraphBuilder, a: Value, b: Value): Value => g.node('Sub', [a, b]);
 
 export const Transpose = (g: GraphBuilder, x: Value, perm: readonly number[]): Value =>
   g.node('Transpose', [x], { perm });

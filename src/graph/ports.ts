@@ -23,6 +23,8 @@
  * | output | type | shape |
  * | --- | --- | --- |
  * | logits | float32 | [K, vocab] |
+ * | logit_maxima | float32 | [K, blocks], the largest logit of each block of tokens: `logit-blocks.ts` |
+ * | logit_sums | float32 | [K], of all logits of a position: not finite where one of them isn't |
  * | new_k | float32 | [B, L·kv, T, hd], rotated, not transposed |
  * | new_v | float32 | [B, L·kv, T, hd] |
  *
@@ -51,6 +53,8 @@ export const POSITION_IDS = 'position_ids';
 export const ATTENTION_BIAS = 'attention_bias';
 export const LOGIT_POSITIONS = 'logit_positions';
 export const LOGITS = 'logits';
+export const LOGIT_MAXIMA = 'logit_maxima';
+export const LOGIT_SUMS = 'logit_sums';
 export const NEW_K = 'new_k';
 export const NEW_V = 'new_v';
 

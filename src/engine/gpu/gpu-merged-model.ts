@@ -16,6 +16,7 @@ import type { WeightedAdapter } from '../merged-weights.js';
 import { NO_ADAPTERS } from '../no-adapters.js';
 import type { Session } from '../ort.js';
 import type { PrefixCache } from '../prefix-cache.js';
+import type { RowLogits } from '../run-logits.js';
 import type { RunnerRow } from '../runner.js';
 import type { MergedModel } from '../served-model.js';
 import { gpuDecoder } from './gpu-decoder.js';
@@ -52,7 +53,7 @@ export class GpuMergedModel implements MergedModel {
     this.#weights = weights;
     this.kv = new GpuKv(config, config.maxPositions, base.kvBudget, base.device, base.prefixes);
     const nothing = { ready: () => Promise.resolve([]) };
-    this.#runner = new GpuRunner(config, session, weights.feeds(), this.kv, nothing);
+    this.#runner = new GpuRunner({ config, device: base.device }, session, weights.feeds(), this.kv, nothing);
   }
 
   static async merge(base: GpuBase, path: readonly WeightedAdapter[], signal: AbortSignal): Promise<GpuMergedModel> {
@@ -79,12 +80,13 @@ export class GpuMergedModel implements MergedModel {
   }
 
   /** See `GpuRunner.run`. */
-  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
+  run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
     return this.#runner.run(rows);
   }
 
   async release(): Promise<void> {
     this.kv.dispose();
+    await this.#runner.release();
     await this.#session.release();
     this.#weights.release();
   }

@@ -11,6 +11,7 @@ import { longestRow } from '../kv-size.js';
 import type { EngineMemory } from '../loaded-model.js';
 import type { Session } from '../ort.js';
 import type { AdapterUse, EngineLimits, ModelSource } from '../protocol.js';
+import type { RowLogits } from '../run-logits.js';
 import type { RunnerRow } from '../runner.js';
 import type { ServedModel, WeightTypes } from '../served-model.js';
 import { gpuMergedLaneBytes } from '../merged-size.js';
@@ -59,7 +60,7 @@ export class GpuModel implements ServedModel {
       host: memory.host,
       source: (use) => memory.loader.load(use, config),
     });
-    this.#runner = new GpuRunner(config, session, weights.feeds(), this.kv, this.bank);
+    this.#runner = new GpuRunner(base, session, weights.feeds(), this.kv, this.bank);
   }
 
   static async load(
@@ -93,7 +94,7 @@ export class GpuModel implements ServedModel {
   }
 
   /** See `GpuRunner.run`. */
-  run(rows: readonly RunnerRow[]): Promise<Float32Array[]> {
+  run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
     return this.#runner.run(rows);
   }
 
@@ -111,6 +112,7 @@ export class GpuModel implements ServedModel {
 
   async rest(): Promise<void> {
     this.bank.rest();
+    this.#runner.rest();
     // What the bank has said is carried out, though no run may come for long.
     await this.bank.ready(new Set());
   }
@@ -118,6 +120,7 @@ export class GpuModel implements ServedModel {
   async release(): Promise<void> {
     this.kv.dispose();
     await this.bank.free();
+    await this.#runner.release();
     await this.#session.release();
     this.#base.weights.release();
   }

@@ -1,12 +1,17 @@
-/** What crosses the bus in a step on a GPU: ids, places and masks go up, logits come down. Nothing else. */
+/**
+ * What crosses the bus in a step on a GPU: ids, places and masks go up; down come the largest logit of each block of the
+ * vocabulary and, of each row, the block that its token is in. Nothing else.
+ */
 import { PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';
+import { argmax } from '../../../src/engine/logprobs.js';
+import { blocksOf, LOGIT_BLOCK } from '../../../src/graph/logit-blocks.js';
 import type { Loaded } from '../support/devices.js';
 import { DrivenRow } from '../support/driven-row.js';
 
 const BLOCK = 64;
 
 export function gpuBusTests(loaded: () => Loaded): void {
-  test('a step of rows that decode moves no weight, no rank row and nothing of the cache', async () => {
+  test('a step of rows that decode moves no weight, no rank row, nothing of the cache, and few logits', async () => {
     const { golden, model, memory } = loaded();
     const { kvHeads, vocabSize } = golden.checkpoint.config;
     const { steps, tokens } = golden.expectations.find(({ steps }) => steps.length === 3)!;
@@ -17,16 +22,12 @@ export function gpuBusTests(loaded: () => Loaded): void {
       model,
       rows.map((row) => ({ row, count: 4 })),
     );
-    await DrivenRow.step(
-      model,
-      rows.map((row) => ({ row, count: 1 })),
-    );
+    await DrivenRow.choose(model, rows);
     const before = { ...memory.device.bus };
-    await DrivenRow.step(
-      model,
-      rows.map((row) => ({ row, count: 1 })),
-    );
+    const chosen = await DrivenRow.choose(model, rows);
     const { upBytes, downBytes } = memory.device.bus;
+    const alone = await DrivenRow.alone(model, tokens.slice(0, rows[0]!.computed), uses);
+    expect(chosen).toEqual(rows.map(() => argmax(alone.subarray(-vocabSize))));
     for (const row of rows) row.leave();
 
     const [B, T] = [rows.length, 1];
@@ -40,7 +41,13 @@ export function gpuBusTests(loaded: () => Loaded): void {
     const ids = 8 * 3 * B * T;
     const shapes = 8 * 2 * 4;
     const places = 8 * (B * kvHeads * T + B * kvHeads) + 4 * (BLOCK + B * T);
-    const expected = { up: ids + shapes + places + masks, down: 4 * (B * vocabSize + B * T) };
+    const maxima = B * blocksOf(vocabSize);
+    const checks = B + B * T;
+    const blocks = { asked: 8 * B, values: B * LOGIT_BLOCK };
+    const expected = {
+      up: ids + shapes + places + masks + blocks.asked,
+      down: 4 * (maxima + checks + blocks.values),
+    };
     expect({ up: upBytes - before.upBytes, down: downBytes - before.downBytes }).toEqual(expected);
   });
 }

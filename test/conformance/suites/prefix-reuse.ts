@@ -9,6 +9,7 @@ import { type Loaded, type TestDevice, testDevice } from '../support/devices.js'
 import { DrivenRow, LIMITS, resident } from '../support/driven-row.js';
 import { type CaseName, expectations } from '../support/golden.js';
 import { largestDifference } from '../support/largest-difference.js';
+import { wholeLogits } from '../support/whole-logits.js';
 
 const GOLDEN_TOLERANCE = 1e-4;
 /** The bar for a row that reuses against the same row alone. */
@@ -37,11 +38,13 @@ async function open(model: ServedModel, contents: KvContents, adapters: readonly
 
 /** Computes what the rows didn't find, in one run. Returns each one's logits from there on. */
 function run(model: ServedModel, rows: readonly Row[]): Promise<Float32Array[]> {
-  return model.run(
-    rows.map(({ name, contents, adapters, start }) => {
-      const rest = contents.tokens.slice(start);
-      return { row: name, tokens: rest, start, adapters, logitsAt: [...rest.keys()] };
-    }),
+  return wholeLogits(
+    model.run(
+      rows.map(({ name, contents, adapters, start }) => {
+        const rest = contents.tokens.slice(start);
+        return { row: name, tokens: rest, start, adapters, logitsAt: [...rest.keys()] };
+      }),
+    ),
   );
 }
 

@@ -1,7 +1,10 @@
 /** Rows of a loaded model, driven by a test: which tokens a run computes for each is the test's choice. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { LaneModel } from '../../../src/engine/lane.js';
-import type { AdapterUse, EngineLimits } from '../../../src/engine/protocol.js';
+import { LogitReader } from '../../../src/engine/logit-reader.js';
+import { type AdapterUse, type EngineLimits, GREEDY } from '../../../src/engine/protocol.js';
+import type { RunnerRow } from '../../../src/engine/runner.js';
+import { wholeLogits } from './whole-logits.js';
 
 export const LIMITS: EngineLimits = {
   maxRows: 64,
@@ -12,6 +15,8 @@ export const LIMITS: EngineLimits = {
   hostBudgetBytes: 64e6,
   threads: 1,
 };
+
+const NO_HISTORY = { seen: new Set<number>(), generated: new Map<number, number>() };
 
 export class DrivenRow {
   readonly tokens: readonly number[];
@@ -64,21 +69,33 @@ export class DrivenRow {
       runs.set(capacity, [...(runs.get(capacity) ?? []), entry]);
     }
     for (const run of runs.values()) {
-      const results = await model.run(
-        run.map(({ row, count }) => ({
-          row: row.#name,
-          tokens: row.tokens.slice(row.computed, row.computed + count),
-          start: row.computed,
-          adapters: row.#adapters,
-          logitsAt: Array.from({ length: count }, (_, i) => i),
-        })),
-      );
+      const results = await model.run(run.map(({ row, count }) => row.#next(count)));
+      const whole = await wholeLogits(results);
       for (const [i, { row, count }] of run.entries()) {
-        const logits = results[i]!;
+        const logits = whole[i]!;
         row.logits.set(logits, row.computed * model.config.vocabSize);
         row.computed += count;
       }
     }
+  }
+
+  /** Computes the next token of each row, as `step` does, and chooses the likeliest one to follow, as a lane does. */
+  static async choose(model: LaneModel, rows: readonly DrivenRow[]): Promise<number[]> {
+    const results = await model.run(rows.map((row) => row.#next(1)));
+    for (const row of rows) row.computed++;
+    const asked = { logprobs: null, sampling: GREEDY, history: NO_HISTORY, random: Math.random, barred: [] };
+    const readings = results.map(({ run, first }) => ({ ...asked, run, position: first }));
+    return (await new LogitReader(model.config.vocabSize).read(readings)).map(({ token }) => token);
+  }
+
+  #next(count: number): RunnerRow {
+    return {
+      row: this.#name,
+      tokens: this.tokens.slice(this.computed, this.computed + count),
+      start: this.computed,
+      adapters: this.#adapters,
+      logitsAt: Array.from({ length: count }, (_, i) => i),
+    };
   }
 
   /** A row by itself: its prompt in chunks of `chunk`, then one token a run from `promptLength` on. */

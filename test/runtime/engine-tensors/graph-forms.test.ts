@@ -10,6 +10,7 @@ import type { AdapterUse } from '../../../src/engine/protocol.js';
 import { largestDifference } from '../../conformance/support/largest-difference.js';
 import { alone, Row } from './support/conversation.js';
 import { everyLinear, TinyModel, use } from './support/tiny-model.js';
+import { wholeLogits } from '../../conformance/support/whole-logits.js';
 
 const TOLERANCE = 1e-5;
 const PROMPT = [5, 9, 2, 33, 60, 7, 7, 1];
@@ -70,13 +71,13 @@ describe('forms of a graph', () => {
         const path = new Row(model, 'path', [use(parent!)], 1);
         const late = new Row(model, 'late', [], 1);
         const all: Float32Array[] = [];
-        all.push(...(await model.run([base.feed(PROMPT)])));
+        all.push(...(await wholeLogits(model.run([base.feed(PROMPT)]))));
         // With ports; without; two parts without ports; two parts with.
-        all.push(...(await model.run([path.feed(PROMPT)], [base.feed([3])])));
-        all.push(...(await model.run([base.feed([4])])));
-        all.push(...(await model.run([base.feed([8])], [late.feed(PROMPT.slice(0, 5))])));
-        all.push(...(await model.run([path.feed([11])], [late.feed([1, 2])])));
-        all.push(...(await model.run([base.feed([6])])));
+        all.push(...(await wholeLogits(model.run([path.feed(PROMPT)], [base.feed([3])]))));
+        all.push(...(await wholeLogits(model.run([base.feed([4])]))));
+        all.push(...(await wholeLogits(model.run([base.feed([8])], [late.feed(PROMPT.slice(0, 5))]))));
+        all.push(...(await wholeLogits(model.run([path.feed([11])], [late.feed([1, 2])]))));
+        all.push(...(await wholeLogits(model.run([base.feed([6])]))));
         for (const row of [base, path, late]) row.close();
         return all;
       };

@@ -6,6 +6,7 @@ import { largestDifference } from '../../conformance/support/largest-difference.
 import { PORT_FORMS } from '../../conformance/support/port-forms.js';
 import { alone, Row } from './support/conversation.js';
 import { dense, everyLinear, random, TinyModel, use, VOCAB } from './support/tiny-model.js';
+import { wholeLogits } from '../../conformance/support/whole-logits.js';
 
 /** The bar for a row in a batch against the same row alone. */
 const TOLERANCE = 1e-5;
@@ -77,7 +78,7 @@ describe('runner', () => {
       const row = new Row(model, 'chunks', uses, 1);
       const parts: number[] = [];
       for (const chunk of chunks) {
-        const [logits] = await model.run([row.feed(prompt.slice(row.length, row.length + chunk))]);
+        const [logits] = await wholeLogits(model.run([row.feed(prompt.slice(row.length, row.length + chunk))]));
         parts.push(...logits!);
       }
       expect(largestDifference(Float32Array.from(parts), whole)).toBeLessThanOrEqual(TOLERANCE);
@@ -89,8 +90,8 @@ describe('runner', () => {
       const prompt = tokens(40, 4);
       const whole = await alone(model, [], prompt);
       const row = new Row(model, 'quiet', [], 40);
-      expect(await model.run([row.feed(prompt.slice(0, 30), 'none')])).toEqual([new Float32Array(0)]);
-      const [last] = await model.run([row.feed(prompt.slice(30), 'last')]);
+      expect(await wholeLogits(model.run([row.feed(prompt.slice(0, 30), 'none')]))).toEqual([new Float32Array(0)]);
+      const [last] = await wholeLogits(model.run([row.feed(prompt.slice(30), 'last')]));
       expect(largestDifference(last!, whole.subarray(39 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
     }));
 
@@ -142,7 +143,7 @@ describe('runner', () => {
                     prompt.slice(row.length, row.length + 1 + pick(Math.min(capacity, prompt.length) - row.length)),
                   ),
                 );
-                const logits = await model.run(runs);
+                const logits = await wholeLogits(model.run(runs));
                 for (const [i, { expected, row }] of moving.entries()) {
                   const part = expected.subarray(begins[i]! * VOCAB, row.length * VOCAB);
                   expect(largestDifference(logits[i]!, part)).toBeLessThanOrEqual(TOLERANCE);
@@ -217,7 +218,7 @@ describe('runner', () => {
                     return row.feed(prompt.slice(row.length, row.length + 1 + pick(most)));
                   }),
                 );
-                const logits = await model.run(firstRuns!, secondRuns);
+                const logits = await wholeLogits(model.run(firstRuns!, secondRuns));
                 for (const [i, { expected, row }] of [...first, ...second].entries()) {
                   const { start } = [...firstRuns!, ...secondRuns!][i]!;
                   const part = expected.subarray(start * VOCAB, row.length * VOCAB);
@@ -256,12 +257,12 @@ describe('runner', () => {
       const rows = [new Row(model, 'good', [use(good)], 20), culprit, new Row(model, 'bare', [], 20)];
 
       // Part of the prompt, of which the culprit wants no logits that could show what happened.
-      const [first, , third] = await model.run(
-        rows.map((row) => row.feed(prompt.slice(0, 8), row === culprit ? 'none' : 'all')),
+      const [first, , third] = await wholeLogits(
+        model.run(rows.map((row) => row.feed(prompt.slice(0, 8), row === culprit ? 'none' : 'all'))),
       );
       expect(largestDifference(first!, expected.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
       expect(largestDifference(third!, bare.subarray(0, 8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
-      const [good2, culprit2, bare2] = await model.run(rows.map((row) => row.feed(prompt.slice(8))));
+      const [good2, culprit2, bare2] = await wholeLogits(model.run(rows.map((row) => row.feed(prompt.slice(8)))));
       expect(largestDifference(good2!, expected.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
       expect(largestDifference(bare2!, bare.subarray(8 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
       expect(culprit2!.every(Number.isNaN)).toBe(true);
@@ -269,8 +270,8 @@ describe('runner', () => {
       // The next row in its place starts clean.
       culprit.close();
       const next = new Row(model, 'next', [], 20);
-      await model.run([next.feed(prompt.slice(0, 4))]);
-      const [after] = await model.run([next.feed(prompt.slice(4))]);
+      await wholeLogits(model.run([next.feed(prompt.slice(0, 4))]));
+      const [after] = await wholeLogits(model.run([next.feed(prompt.slice(4))]));
       expect(largestDifference(after!, bare.subarray(4 * VOCAB))).toBeLessThanOrEqual(TOLERANCE);
       await model.release();
     },

@@ -62,8 +62,9 @@ test('every linear has a LoRA port, every projection a mask, every layer its pas
   expect(names).toHaveLength(4 + 2 * 15 + 8 + 2 * 2);
 });
 
-test('only logits and the new rows of K and V leave the graph', () => {
-  expect(build(CONFIG).output.map(({ name }) => name)).toEqual(['logits', 'new_k', 'new_v']);
+test('only logits, what tells of them, and the new rows of K and V leave the graph', () => {
+  const outputs = ['logits', 'logit_maxima', 'logit_sums', 'new_k', 'new_v'];
+  expect(build(CONFIG).output.map(({ name }) => name)).toEqual(outputs);
 });
 
 test('weights are byte ranges of the checkpoint, each named once', () => {

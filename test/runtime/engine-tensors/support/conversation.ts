@@ -2,6 +2,7 @@
 import type { LoadedModel } from '../../../../src/engine/loaded-model.js';
 import type { AdapterUse } from '../../../../src/engine/protocol.js';
 import type { RunnerRow } from '../../../../src/engine/runner.js';
+import { wholeLogits } from '../../../conformance/support/whole-logits.js';
 
 export class Row {
   readonly id: string;
@@ -39,7 +40,7 @@ export async function alone(
   tokens: readonly number[],
 ): Promise<Float32Array> {
   const row = new Row(model, `alone-${Math.random()}`, adapters, tokens.length);
-  const [logits] = await model.run([row.feed(tokens)]);
+  const [logits] = await wholeLogits(model.run([row.feed(tokens)]));
   row.close();
   return logits!;
 }

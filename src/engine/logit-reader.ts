@@ -1,0 +1,190 @@
+/**
+ * Reads what the logits of a run say: of a prompt's token how likely it was, else which token comes next. Of all positions
+ * at once, in two rounds: the weights of blocks, then the blocks that matter. So little comes down from a device.
+ */
+import { blocksOf } from '../graph/logit-blocks.js';
+import { likeliestBlocks, tokenLogprob } from './logprobs.js';
+import { blockOf, PositionLogits } from './position-logits.js';
+import type { SamplingParams, TokenLogprob } from './protocol.js';
+import type { BlockPlace, RunLogits, WeighedPosition } from './run-logits.js';
+import { type Draw, drawsByWeight, Sampler } from './sampling.js';
+import { changeScores, changesScores, type TokenHistory } from './score-changes.js';
+
+/** A position that is to be read. */
+export interface Reading {
+  run: RunLogits;
+  /** Among those of the run. */
+  position: number;
+  /** The token that comes next, where it isn't to be drawn. */
+  known?: number;
+  /** Of how many of the likeliest tokens log-probabilities are reported, beside the next one's; null: of none at all. */
+  logprobs: number | null;
+  sampling: SamplingParams;
+  history: TokenHistory;
+  /** Gives the next number in [0, 1). */
+  random: () => number;
+  /** Tokens that may not be drawn now. */
+  barred: readonly number[];
+}
+
+export interface ReadToken {
+  token: number;
+  /** Where it was asked for. */
+  logprob?: TokenLogprob;
+}
+
+export class LogitReader {
+  readonly #sampler: Sampler;
+
+  constructor(vocabSize: number) {
+    this.#sampler = new Sampler(vocabSize);
+  }
+
+  /** In order. */
+  async read(readings: readonly Reading[]): Promise<ReadToken[]> {
+    const opened = readings.map((reading) => new OpenReading(reading));
+    await change(opened);
+    await weigh(opened.flatMap((one) => one.weightsToDraw()));
+    await weigh(opened.flatMap((one) => one.weightsToReport()));
+    await readBlocks(opened.flatMap((one) => one.blocksToLookAt(this.#sampler)));
+    return opened.map((one) => one.result());
+  }
+}
+
+/** Logits, and where they are asked for. */
+interface Source {
+  run: RunLogits;
+  position: number;
+  logits: PositionLogits;
+}
+
+interface WantedBlock {
+  source: Source;
+  block: number;
+}
+
+interface WantedWeights {
+  source: Source;
+  temperature: number;
+  take: (weights: Float32Array) => void;
+}
+
+class OpenReading {
+  readonly #reading: Reading;
+  /** What the model said. */
+  readonly model: Source;
+  /** What is drawn from. */
+  #scores: Source;
+  #sampling: SamplingParams;
+  #drawWeights: Float32Array | undefined;
+  #modelWeights: Float32Array | undefined;
+  #draw: Draw | null = null;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+    this.model = sourceAt(reading.run, reading.position);
+    this.#scores = this.model;
+    this.#sampling = reading.sampling;
+  }
+
+  get #isDrawn(): boolean {
+    return this.#reading.known === undefined;
+  }
+
+  /** Whether scores change before the draw. */
+  get changes(): boolean {
+    return this.#isDrawn && (changesScores(this.#reading.sampling) || this.#reading.barred.length > 0);
+  }
+
+  /** scores: [vocab], a copy of the model's logits */
+  change(scores: Float32Array): void {
+    const { sampling, history, barred, run } = this.#reading;
+    changeScores(scores, sampling, history, barred);
+    // All was barred: nothing better is left than the model's own choice.
+    if (scores.every((score) => score === -Infinity)) this.#sampling = { ...sampling, temperature: 0 };
+    else this.#scores = sourceAt(run.changed(scores), 0);
+  }
+
+  weightsToDraw(): WantedWeights[] {
+    if (!this.#isDrawn || !drawsByWeight(this.#sampling, this.model.logits.vocabSize)) return [];
+    const { temperature } = this.#sampling;
+    return [{ source: this.#scores, temperature, take: (weights) => (this.#drawWeights = weights) }];
+  }
+
+  weightsToReport(): WantedWeights[] {
+    if (this.#reading.logprobs === null) return [];
+    if (this.#scores === this.model && this.#sampling.temperature === 1) this.#modelWeights = this.#drawWeights;
+    if (this.#modelWeights !== undefined) return [];
+    return [{ source: this.model, temperature: 1, take: (weights) => (this.#modelWeights = weights) }];
+  }
+
+  /** Begins the draw. */
+  blocksToLookAt(sampler: Sampler): WantedBlock[] {
+    const { known, logprobs, random } = this.#reading;
+    if (known === undefined) {
+      this.#draw = sampler.draw(this.#scores.logits, this.#sampling, random, this.#drawWeights);
+    }
+    const ofModel = new Set(logprobs === null ? [] : likeliestBlocks(this.model.logits, logprobs));
+    if (known !== undefined) ofModel.add(blockOf(known));
+    const ofDraw = this.#draw?.blocks ?? [];
+    // Of the token that is drawn the model's own logit is reported, whatever it was drawn from.
+    if (logprobs !== null || this.#scores === this.model) for (const block of ofDraw) ofModel.add(block);
+    const wanted = [...ofModel].map((block) => ({ source: this.model, block }));
+    if (this.#scores !== this.model) wanted.push(...ofDraw.map((block) => ({ source: this.#scores, block })));
+    return wanted;
+  }
+
+  result(): ReadToken {
+    const { known, logprobs } = this.#reading;
+    const token = known ?? this.#draw?.finish();
+    if (token === undefined) throw new Error('a token was not drawn');
+    if (logprobs === null || this.#modelWeights === undefined) return { token };
+    return { token, logprob: tokenLogprob(this.model.logits, this.#modelWeights, token, logprobs) };
+  }
+}
+
+function sourceAt(run: RunLogits, position: number): Source {
+  const blocks = blocksOf(run.vocabSize);
+  const maxima = run.maxima.subarray(position * blocks, (position + 1) * blocks);
+  return { run, position, logits: new PositionLogits(run.vocabSize, maxima) };
+}
+
+async function change(opened: readonly OpenReading[]): Promise<void> {
+  const changing = opened.filter(({ changes }) => changes).map((one) => ({ one, source: one.model }));
+  for (const [run, some] of byRun(changing)) {
+    const copies = await run.copy(some.map(({ source }) => source.position));
+    for (const [i, scores] of copies.entries()) some[i]?.one.change(scores);
+  }
+}
+
+async function readBlocks(wanted: readonly WantedBlock[]): Promise<void> {
+  const missing = wanted.filter(({ source, block }) => !source.logits.has(block));
+  for (const [run, some] of byRun(missing)) {
+    const places = some.map(({ source, block }): BlockPlace => ({ position: source.position, block }));
+    for (const [i, values] of (await run.read(places)).entries()) {
+      const { source, block } = some[i] as WantedBlock;
+      source.logits.add(block, values);
+    }
+  }
+}
+
+async function weigh(wanted: readonly WantedWeights[]): Promise<void> {
+  for (const [run, some] of byRun(wanted)) {
+    const weighings = some.map(({ source: { position, logits }, temperature }): WeighedPosition => ({
+      position,
+      largest: logits.largest,
+      temperature,
+    }));
+    for (const [i, weights] of (await run.weigh(weighings)).entries()) some[i]?.take(weights);
+  }
+}
+
+function byRun<T extends { source: Source }>(all: readonly T[]): Map<RunLogits, T[]> {
+  const groups = new Map<RunLogits, T[]>();
+  for (const one of all) {
+    const group = groups.get(one.source.run) ?? [];
+    group.push(one);
+    groups.set(one.source.run, group);
+  }
+  return groups;
+}

@@ -1,0 +1,40 @@
+/** What is known of the logits of one position: the largest of each block of tokens, and the blocks that were read. */
+import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
+
+export class PositionLogits {
+  readonly vocabSize: number;
+  /** [blocks] */
+  readonly maxima: Float32Array;
+  /** Of all. */
+  readonly largest: number;
+  readonly #blocks = new Map<number, Float32Array>();
+
+  constructor(vocabSize: number, maxima: Float32Array) {
+    this.vocabSize = vocabSize;
+    this.maxima = maxima;
+    this.largest = maxima.reduce((most, max) => Math.max(most, max), -Infinity);
+  }
+
+  has(block: number): boolean {
+    return this.#blocks.has(block);
+  }
+
+  /** values: [LOGIT_BLOCK]; what is behind the vocabulary's end isn't looked at. */
+  add(block: number, values: Float32Array): void {
+    this.#blocks.set(block, values.subarray(0, this.vocabSize - block * LOGIT_BLOCK));
+  }
+
+  /** Of a block that was read. */
+  block(block: number): Float32Array {
+    const values = this.#blocks.get(block);
+    if (values === undefined) throw new Error(`block ${block} of the logits was not read`);
+    return values;
+  }
+
+  /** Of a token whose block was read. */
+  logit(token: number): number {
+    return this.block(blockOf(token))[token % LOGIT_BLOCK] ?? NaN;
+  }
+}
+
+export const blockOf = (token: number): number => Math.floor(token / LOGIT_BLOCK);
