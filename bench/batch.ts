@@ -4,28 +4,19 @@
  *
  * Lanes (schedule → run → sample, as the engine has them) share the model, and take their steps in turn, so that what else
  * goes on in the machine meets all alike. A ratio is that of the median steps, of tokens per second; in brackets, what a
- * tenth and nine tenths of the rounds lie under. `ports off` is the same model loaded without LoRA ports.
+ * tenth and nine tenths of the rounds lie under. Rows on the base run in the form of the graph that has no LoRA ports.
  *
  * Bars: one row keeps 0.88× of the base, 16 rows on 16 different paths of depth three (1 + 4 + 16 nodes) 0.75× (0.9× with
  * --shape=wide), and the planner's choice 0.95× of the better port alone. Over an int8 base, one row 0.7×, and with
  * --shape=wide 16 rows 0.88×.
  *
- * Flags: --shape=111m|135m|wide|tiny, --quantize=none|int8|int4, --steps=32, --prompt=32, --rank=8, --threads=0, --off=1
- * (0: no model without ports), --clock=wall|processor.
+ * Flags: --shape=111m|135m|wide|tiny, --quantize=none|int8|int4, --steps=32, --prompt=32, --rank=8, --threads=0,
+ * --clock=wall|processor.
  */
 import { join } from 'node:path';
-import { oneForm } from '../src/engine/graph-forms.js';
-import { KvCache } from '../src/engine/kv-cache.js';
-import type { LaneModel } from '../src/engine/lane.js';
-import { EngineMemory } from '../src/engine/loaded-model.js';
-import { NO_ADAPTERS } from '../src/engine/no-adapters.js';
-import { Session } from '../src/engine/ort.js';
 import { PORT_COSTS } from '../src/engine/port-costs.js';
 import { planByCost, planPrivate, planShared, type PortPlan, type PortPlanner } from '../src/engine/port-plan.js';
 import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
-import { Runner } from '../src/engine/runner.js';
-import { readCheckpoint } from '../src/formats/checkpoint/read-checkpoint.js';
-import { encodeDecoderGraph } from '../src/graph/decoder-graph.js';
 import { decodingLane, timedStep } from './support/decoding-lane.js';
 import { choice, flag, median, printTable, quantile } from './support/measure.js';
 import { quantizedSource } from './support/quantized-source.js';
@@ -56,7 +47,6 @@ const plain = await writeRandomModel(join(folder, 'model'), SHAPE);
 const source = QUANTIZE === 'none' ? plain : await quantizedSource(plain, folder, QUANTIZE === 'int8' ? 8 : 4);
 const { paths } = await writeRandomTree(join(folder, 'adapters'), plain.config, RANK);
 const model = await wholeModel(source, LIMITS, folder);
-const portless = flag('off', 1) === 0 ? null : await withoutPorts();
 const [path = []] = paths;
 /** What the planner last chose. */
 let chosen: PortPlan = new Set();
@@ -85,15 +75,14 @@ printTable([
   [`${ROWS} rows on ${ROWS} paths`, verdict(different, bars.many)],
 ]);
 await model.release();
-await portless?.release();
 
 /** One row for each path in each form, and as many rows on the base. Returns the planner's share of the base's rate. */
 async function compare(title: string, rows: readonly (readonly AdapterUse[])[]): Promise<number> {
   const bare = rows.map(() => []);
   const lanes: { name: string; step: () => Promise<number>; ms: number[] }[] = [];
-  const add = async (name: string, on: LaneModel, paths: readonly (readonly AdapterUse[])[], planner?: PortPlanner) => {
-    if (planner !== undefined) model.ports.planner = planner;
-    const lane = await decodingLane(on, paths, {
+  const add = async (name: string, paths: readonly (readonly AdapterUse[])[], planner: PortPlanner) => {
+    model.ports.planner = planner;
+    const lane = await decodingLane(model, paths, {
       source,
       limits: LIMITS,
       prompt: PROMPT,
@@ -101,14 +90,13 @@ async function compare(title: string, rows: readonly (readonly AdapterUse[])[]):
       steps: STEPS,
     });
     const step = () => {
-      if (planner !== undefined) model.ports.planner = planner;
+      model.ports.planner = planner;
       return timedStep(lane);
     };
     lanes.push({ name, step, ms: [] });
   };
-  if (portless !== null) await add('ports off', portless.model, bare);
-  await add('base', model, bare, planShared);
-  for (const [name, planner] of Object.entries(FORMS)) await add(name, model, rows, planner);
+  await add('base', bare, planShared);
+  for (const [name, planner] of Object.entries(FORMS)) await add(name, rows, planner);
   for (let i = 0; i < STEPS; i++) {
     // What runs first may find the machine in another state: take turns.
     for (const j of lanes.keys()) {
@@ -124,22 +112,6 @@ async function compare(title: string, rows: readonly (readonly AdapterUse[])[]):
   const better = Math.min(medianOf('shared'), medianOf('private'));
   process.stdout.write(`  planned, against the better port alone: ${(better / medianOf('planned')).toFixed(2)}×\n`);
   return medianOf('base') / medianOf('planned');
-}
-
-async function withoutPorts(): Promise<{ model: LaneModel; release: () => Promise<void> }> {
-  const { config, tensors } = await readCheckpoint(source.folder);
-  const graph = encodeDecoderGraph(config, tensors, { lora: 'none' });
-  const session = await Session.load({ graph, folder: source.folder }, { threads: LIMITS.threads });
-  const { kv: budget, prefixes } = new EngineMemory(LIMITS);
-  const kv = new KvCache(config, config.maxPositions, budget, ROWS, prefixes);
-  const runner = new Runner(config, oneForm({ session, lora: 'none', beside: false }), kv, {
-    ranks: NO_ADAPTERS,
-    threads: LIMITS.threads,
-  });
-  return {
-    model: { config, kv, bank: NO_ADAPTERS, run: (rows) => runner.run(rows) },
-    release: () => session.release(),
-  };
 }
 
 function describe(ms: readonly number[], base: readonly number[], rows: number): string {

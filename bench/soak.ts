@@ -16,7 +16,8 @@ import { DEVICE_CHOICES } from '../src/engine/device-choice.js';
 import { EngineDevice } from '../src/engine/engine-device.js';
 import { loadModel } from '../src/engine/load-model.js';
 import { EngineMemory } from '../src/engine/loaded-model.js';
-import type { AdapterUse, EngineLimits } from '../src/engine/protocol.js';
+import { LogitReader } from '../src/engine/logit-reader.js';
+import { type AdapterUse, type EngineLimits, GREEDY, type SamplingParams } from '../src/engine/protocol.js';
 import { readAdapter } from '../src/formats/peft/read-adapter.js';
 import { median } from './support/measure.js';
 import { writeRandomAdapter } from './support/random-adapter.js';
@@ -38,7 +39,8 @@ const limits: EngineLimits = {
   // Some ten blocks.
   prefixBudgetBytes: onGpu ? 100_000 : 0,
   bankRankBudget: 18,
-  hostBudgetBytes: 30_000,
+  // The largest adapter of the test checkpoint, and little more.
+  hostBudgetBytes: 60_000,
   threads: 1,
 };
 const probe = () => Promise.resolve({ usable: true, software: true, float16: false } as const);
@@ -65,6 +67,15 @@ interface Sample {
   gpuBytes: number;
 }
 const SAMPLES = 50;
+/** Every way in which a token is drawn: by the likeliest, by all weights, by a cut, by changed scores. */
+const SAMPLINGS: readonly SamplingParams[] = [
+  GREEDY,
+  { ...GREEDY, temperature: 1 },
+  { ...GREEDY, temperature: 1, topP: 0.9 },
+  { ...GREEDY, temperature: 1, logitBias: { 1: 5 } },
+];
+const NOTHING_YET = { seen: new Set<number>(), generated: new Map<number, number>() };
+const reader = new LogitReader(model.config.vocabSize);
 const samples: Sample[] = [];
 let done = 0;
 for (let turn = 0; done < steps; turn++) {
@@ -85,8 +96,13 @@ for (let turn = 0; done < steps; turn++) {
   let start = model.kv.reused?.(row) ?? 0;
   for (let computed = tokens.slice(start); start < length + 8; done++) {
     if (!model.kv.grow(row, start + computed.length)) throw new Error('no room for one row');
-    await model.run([{ row, tokens: computed, start, adapters, logitsAt: [computed.length - 1] }]);
+    const [logits] = await model.run([{ row, tokens: computed, start, adapters, logitsAt: [computed.length - 1] }]);
+    if (logits?.finite !== true) throw new Error('a row has no logits');
     start += computed.length;
+    const sampling = SAMPLINGS[start % SAMPLINGS.length] ?? GREEDY;
+    const reading = { run: logits.run, position: logits.first, logprobs: start % 2 === 0 ? 3 : null, sampling };
+    await reader.read([{ ...reading, history: NOTHING_YET, random: Math.random, barred: [] }]);
+    // Whatever was drawn, so that rows begin with what others left.
     computed = [start % model.config.vocabSize];
     contents.tokens.push(...computed);
   }
@@ -137,7 +153,7 @@ function fixture(): Workload {
 /** One layer, so that a step is few operators. */
 async function tinyModel(): Promise<Workload> {
   const folder = await temporaryFolder();
-  const shape = { hidden: 32, intermediate: 32, layers: 1, heads: 2, kvHeads: 1, headDim: 16, vocab: 64 };
+  const shape = { hidden: 32, intermediate: 32, layers: 1, heads: 2, kvHeads: 1, headDim: 16, vocab: 600 };
   const { folder: base, config } = await writeRandomModel(join(folder, 'base'), { name: 'soak', ...shape }, 256);
   const adapters = Array.from({ length: 5 }, (_, i) => join(folder, `adapter-${i}`));
   for (const [i, adapter] of adapters.entries()) await writeRandomAdapter(adapter, config, 6, i);
