@@ -19,7 +19,8 @@ function check(key: string, values: Float32Array, scale: number, what: string): 
   for (let i = 0; i < values.length; i++) {
     const magnitude = Math.abs((values[i] as number) * scale);
     // Also true of NaN.
-    if (!(magnitude <= largest)) largest = magnitude;
+    if (magnitude <= largest) continue;
+    largest = magnitude;
     if (Number.isNaN(magnitude)) break;
   }
   if (!Number.isFinite(largest)) {

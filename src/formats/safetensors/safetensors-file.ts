@@ -18,7 +18,7 @@ export class SafetensorsFile {
   readonly #name: string;
   readonly #handle: FileHandle;
   /** The bytes of all tensors, once they are preloaded, and where in the file they begin. */
-  #preloaded: { bytes: Uint8Array; begin: number } | null = null;
+  #preloaded: { bytes: Uint8Array<ArrayBuffer>; begin: number } | null = null;
 
   private constructor(file: string, name: string, handle: FileHandle, header: SafetensorsHeader) {
     this.file = file;
@@ -61,7 +61,10 @@ export class SafetensorsFile {
     return this.#entry(name).shape.reduce((product, size) => product * size, 1);
   }
 
-  /** Values of a tensor, row-major, whatever it is stored as (F32, F16 or BF16): all, or `count` from `first` on. */
+  /**
+   * Values of a tensor, row-major, whatever it is stored as (F32, F16 or BF16): all, or `count` from `first` on. Where the
+   * file is preloaded they may be its own bytes, which aren't to be changed.
+   */
   async readFloat32(name: string, first = 0, count = this.elements(name) - first): Promise<Float32Array<ArrayBuffer>> {
     const { dtype, begin } = this.#entry(name);
     if (!isWeightDtype(dtype)) {
@@ -72,6 +75,8 @@ export class SafetensorsFile {
       );
     }
     if (first < 0 || count < 0 || first + count > this.elements(name)) throw new RangeError(`Outside of ${name}.`);
+    const there = dtype === 'F32' ? this.#preloadedAt(begin + first * ELEMENT_BYTES.F32, count) : null;
+    if (there !== null) return there;
     const values = new Float32Array(count);
     const elementBytes = ELEMENT_BYTES[dtype];
     for (let done = 0; done < count; done += CHUNK_ELEMENTS) {
@@ -92,6 +97,13 @@ export class SafetensorsFile {
     const { bytes, begin } = this.#preloaded;
     const part = bytes.subarray(position - begin, position - begin + length);
     return part.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? part : part.slice();
+  }
+
+  #preloadedAt(position: number, count: number): Float32Array<ArrayBuffer> | null {
+    if (this.#preloaded === null) return null;
+    const { bytes, begin } = this.#preloaded;
+    const offset = bytes.byteOffset + position - begin;
+    return offset % ELEMENT_BYTES.F32 === 0 ? new Float32Array(bytes.buffer, offset, count) : null;
   }
 
   #entry(name: string): TensorEntry {
@@ -119,7 +131,12 @@ function decode(dtype: WeightDtype, bytes: Uint8Array, into: Float32Array): void
 }
 
 /** Exactly so many bytes, in memory of their own (aligned for every element type). */
-async function read(handle: FileHandle, position: number, length: number, name: string): Promise<Uint8Array> {
+async function read(
+  handle: FileHandle,
+  position: number,
+  length: number,
+  name: string,
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   let filled = 0;
   while (filled < length) {
