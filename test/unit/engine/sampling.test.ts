@@ -202,6 +202,37 @@ describe('a draw', () => {
     expect(await blocksFor(GREEDY, 3)).toBe(3);
   });
 
+  test('many positions read at once say what each says alone', async () => {
+    const vocab = 3 * LOGIT_BLOCK + 7;
+    const random = randomNumbers(3);
+    const runs = Array.from(
+      { length: 2 },
+      () =>
+        new PlainLogits(
+          Array.from({ length: 4 }, () => Float32Array.from({ length: vocab }, () => Math.fround(10 * random()))),
+        ),
+    );
+    const history = { seen: new Set([1, 600]), generated: new Map([[600, 2]]) };
+    const samplings = [
+      GREEDY,
+      PLAIN,
+      { ...PLAIN, topP: 0.7 },
+      { ...PLAIN, topK: 5 },
+      { ...PLAIN, temperature: 0.5, minP: 0.2 },
+      { ...PLAIN, frequencyPenalty: 1 },
+      { ...PLAIN, temperature: 2, repetitionPenalty: 1.3, topP: 0.9 },
+      PLAIN,
+    ];
+    const readings = samplings.map((sampling, i): Reading => {
+      const reading = { run: runs[i % 2]!, position: i >> 1, sampling, history, random: () => 0.4, barred: [] };
+      if (i === 7) return { ...reading, known: 600, logprobs: 2 };
+      return { ...reading, logprobs: i % 3 === 0 ? 4 : null };
+    });
+    const reader = new LogitReader(vocab);
+    const together = await reader.read(readings);
+    for (const [i, reading] of readings.entries()) expect(await reader.read([reading])).toEqual([together[i]]);
+  });
+
   test('the same seed draws the same tokens; another seed, and no seed, others', async () => {
     const logits = new Float32Array(1000);
     const drawn = async (seed: number | null): Promise<number[]> => {
