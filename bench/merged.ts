@@ -10,8 +10,8 @@
  *
  * With --device=webgpu all of it is measured on a GPU, and beside it which share of the GPU's memory bandwidth merging uses.
  *
- * Flags: --device=cpu|webgpu, --dtype=auto|float32|float16 (of a GPU), --shape=111m|135m|wide|tiny, --steps=48, --prompt=32,
- * --rank=8, --threads=0.
+ * Flags: --device=cpu|webgpu, --dtype=auto|float32|float16 (of a GPU), --shape=111m|135m|wide|tiny, --quantize=none|int8|int4,
+ * --steps=48, --prompt=32, --rank=8, --threads=0.
  */
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -23,6 +23,7 @@ import type { AdapterUse, EngineLimits, RowOutput } from '../src/engine/protocol
 import { greedyRequest, randomPrompt } from './support/greedy-request.js';
 import { choice, collectGarbage, flag, median, printTable, quantile } from './support/measure.js';
 import { describeBandwidth, mergeBandwidth } from './support/merge-bandwidth.js';
+import { quantizedSource } from './support/quantized-source.js';
 import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
@@ -33,6 +34,7 @@ const STEPS = flag('steps', 48);
 const PROMPT = flag('prompt', 32);
 const RANK = flag('rank', 8);
 const ROWS = 16;
+const BITS = ({ none: 32, int8: 8, int4: 4 } as const)[choice('quantize', ['none', 'int8', 'int4'], 'none')];
 const BAR = 1.02;
 const LIMITS: EngineLimits = {
   maxRows: ROWS,
@@ -47,8 +49,9 @@ const LIMITS: EngineLimits = {
 };
 
 const folder = await temporaryFolder();
-const source = await writeRandomModel(join(folder, 'model'), SHAPE);
-const { paths } = await writeRandomTree(join(folder, 'adapters'), source.config, RANK);
+const plain = await writeRandomModel(join(folder, 'model'), SHAPE);
+const source = BITS === 32 ? plain : await quantizedSource(plain, folder, BITS);
+const { paths } = await writeRandomTree(join(folder, 'adapters'), plain.config, RANK);
 const [path = []] = paths;
 const memory = new EngineMemory(LIMITS);
 const model = await loadModel(source, { ...LIMITS, packedFolder: join(folder, 'packed') }, memory);
@@ -57,7 +60,7 @@ const device = await memory.device.choose();
 const never = new AbortController().signal;
 
 process.stdout.write(
-  `${describeShape(SHAPE)}\non ${device.kind}, ${model.weightTypes.dtype} base and adapters, rank ${RANK} on every linear but lm_head, ${PROMPT} prompt ` +
+  `${describeShape(SHAPE)}\non ${device.kind}, ${BITS === 32 ? model.weightTypes.dtype : `int${BITS}`} base, adapters of rank ${RANK} on every linear but lm_head, ${PROMPT} prompt ` +
     `tokens, ${STEPS} rounds of steps\n\n`,
 );
 const before = memoryMiB();
@@ -68,7 +71,7 @@ const after = memoryMiB();
 const meanwhile = await mergeBeside(await decoding(model, [path], 4_000));
 const portless = await model.merge([], never);
 const ofPath = path.reduce((sum, { rank }) => sum + rank, 0);
-const bandwidth = device.kind === 'webgpu' ? await mergeBandwidth(device.gpu, source.config, ofPath) : null;
+const bandwidth = device.kind === 'webgpu' ? await mergeBandwidth(device.gpu, plain.config, ofPath) : null;
 const one = await compare(1);
 const many = await compare(ROWS);
 printTable([
@@ -166,7 +169,7 @@ async function decoding(
   tokens = STEPS + 1,
 ): Promise<Lane> {
   const lane = new Lane(laneModel, LIMITS, { steps: 0, promptTokens: 0, generatedTokens: 0, preemptions: 0 });
-  const most = source.config.maxPositions - PROMPT;
+  const most = plain.config.maxPositions - PROMPT;
   for (const [i, adapters] of rows.entries()) {
     lane.submit(greedyRequest(source, adapters, randomPrompt(PROMPT, SHAPE.vocab, i), Math.min(tokens, most)));
   }

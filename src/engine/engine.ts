@@ -368,7 +368,7 @@ export class Engine {
   }
 
   async #rest(): Promise<void> {
-    for (const { model } of this.#served.values()) await model.rest();
+    for (const served of this.#served.values()) await served.rest();
   }
 
   /** Until an adapter has been read, a command comes, or a little time has passed. */

@@ -1,3 +1,6 @@
+/** The largest number of 32 bits. */
+export const MAX_FLOAT32 = 3.4028234663852886e38;
+
 /**
  * Whether every value is finite. Float32 values can't overflow a float64 sum, and ±Inf and NaN never leave one: so one
  * pass of additions tells, without a branch.

@@ -9,6 +9,7 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
+import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
 import { Session, type SessionOptions } from './ort.js';
 
 /**
@@ -32,11 +33,17 @@ export interface FormSession extends GraphForm {
 export interface RunSessions {
   /** Whether a run may have a second part. */
   readonly runsTwoParts: boolean;
+  /** Of logits. */
+  readonly weigher: LogitWeigher;
   /** One that can do it. */
   for(needs: GraphForm): FormSession;
 }
 
-export const oneForm = (form: FormSession): RunSessions => ({ runsTwoParts: form.beside, for: () => form });
+export const oneForm = (form: FormSession, weigher: LogitWeigher): RunSessions => ({
+  runsTwoParts: form.beside,
+  weigher,
+  for: () => form,
+});
 
 const WHOLE: GraphForm = { lora: 'ports', beside: true };
 /** In the order in which they are loaded. */
@@ -58,6 +65,7 @@ export interface FormWeights {
 
 export class GraphForms implements RunSessions {
   readonly runsTwoParts = true;
+  readonly weigher: LogitWeigher;
   readonly #weights: FormWeights;
   readonly #options: SessionOptions;
   /** From lean to whole. */
@@ -68,6 +76,7 @@ export class GraphForms implements RunSessions {
     this.#weights = weights;
     this.#options = options;
     this.#missing = [...leaner];
+    this.weigher = hostWeigher(weights.config.vocabSize, options.threads ?? 0);
   }
 
   /** `shared`: sessions share the memory of the weights, so that there may be several. */
@@ -96,6 +105,7 @@ export class GraphForms implements RunSessions {
 
   async release(): Promise<void> {
     this.#missing.length = 0;
+    await this.weigher.release();
     for (const { session } of this.#loaded.splice(0)) await session.release();
   }
 

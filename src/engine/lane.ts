@@ -7,7 +7,7 @@ import { type LaneTimes, observe } from './lane-times.js';
 import type { ReadToken } from './logit-reader.js';
 import { PrefillPace } from './prefill-pace.js';
 import type { EngineLimits, GenerationRequest, RowOutput } from './protocol.js';
-import { type RowModel, RowRuns, shapeOf } from './row-runs.js';
+import { type RowModel, type RowResult, RowRuns } from './row-runs.js';
 import { Scheduler } from './scheduler.js';
 import type { AdapterPlaces, ScheduledRow } from './scheduler.js';
 import { Sequence } from './sequence.js';
@@ -158,7 +158,7 @@ export class Lane {
     const decoding = { rows: 0, ms: 0 };
     for (const parts of this.model.runsTwoParts === true ? inPairs(runs) : runs.map((rows) => [rows])) {
       const startMs = this.#nowMs();
-      const results = await this.#runs.of(parts);
+      const results = await this.#runs.run(parts);
       const ms = this.#nowMs() - startMs;
       const prompts = parts.filter((rows) => runs.indexOf(rows) >= decodeRuns);
       const tokens = prompts.reduce((sum, rows) => sum + paddedTokens(rows), 0);
@@ -169,7 +169,10 @@ export class Lane {
       } else {
         this.#pace.prefilled(tokens, ms, decodingRows);
       }
-      parts.flat().forEach((row, index) => outputs.push(...this.#postprocess(row, results[index])));
+      for (const [i, row] of parts.flat().entries()) {
+        // There is one for each row.
+        outputs.push(...this.#postprocess(row, results[i] as RowResult));
+      }
     }
     if (decoding.rows > 0) this.#pace.decoded(decoding.rows, decoding.ms);
     const decodeRows = runs.slice(0, decodeRuns).flat().length;
@@ -187,11 +190,9 @@ export class Lane {
     if (tokens > 0) observe(times.prefillTokens, tokens);
   }
 
-  /** What was read of a row means for it: nothing yet, tokens, its end. */
-  #postprocess({ sequence, count, logitsAt }: ScheduledRow, result: ReadToken[] | ErrorShape | undefined): RowOutput[] {
-    if (!Array.isArray(result)) {
-      return this.#fail(sequence, result ?? shapeOf(new Error('the runner left a row out')));
-    }
+  /** What a row's result means for it: nothing yet, tokens, its end. */
+  #postprocess({ sequence, count, logitsAt }: ScheduledRow, result: RowResult): RowOutput[] {
+    if (!Array.isArray(result)) return this.#fail(sequence, result);
     const { id, request } = sequence;
     const start = sequence.computed;
     sequence.computed += count;

@@ -93,7 +93,7 @@ export class LoadedModel implements ServedModel {
     this.#forms = forms;
     this.drawback = drawback;
     this.ports = new LoraPorts(config, this.bank, this.bytes);
-    this.#runner = new Runner(config, forms, this.kv, { ranks: this.ports, threads: limits.threads });
+    this.#runner = new Runner(config, forms, this.kv, this.ports);
   }
 
   static async load(
@@ -144,7 +144,6 @@ export class LoadedModel implements ServedModel {
   async release(): Promise<void> {
     this.kv.dispose();
     this.bank.dispose();
-    await this.#runner.release();
     await this.#forms.release();
   }
 }

@@ -2,11 +2,12 @@
  * Reads what the logits of a run say: of a prompt's token how likely it was, else which token comes next. Of all positions
  * at once, in two rounds: the weights of blocks, then the blocks that matter. So little comes down from a device.
  */
-import { blocksOf } from '../graph/logit-blocks.js';
+import { blockCount } from '../graph/logit-blocks.js';
 import { likeliestBlocks, tokenLogprob } from './logprobs.js';
 import { blockOf, PositionLogits } from './position-logits.js';
 import type { SamplingParams, TokenLogprob } from './protocol.js';
-import type { BlockPlace, RunLogits, WeighedPosition } from './run-logits.js';
+import type { Weighing } from './logit-weigher.js';
+import type { BlockPlace, RunLogits } from './run-logits.js';
 import { type Draw, drawsByWeight, Sampler } from './sampling.js';
 import { changeScores, changesScores, type TokenHistory } from './score-changes.js';
 
@@ -40,14 +41,14 @@ export class LogitReader {
     this.#sampler = new Sampler(vocabSize);
   }
 
-  /** In order. */
+  /** What each reading says, in order. */
   async read(readings: readonly Reading[]): Promise<ReadToken[]> {
     const opened = readings.map((reading) => new OpenReading(reading));
-    await change(opened);
+    await changeScoresOf(opened);
     await weigh(opened.flatMap((one) => one.weightsToDraw()));
     await weigh(opened.flatMap((one) => one.weightsToReport()));
-    await readBlocks(opened.flatMap((one) => one.blocksToLookAt(this.#sampler)));
-    return opened.map((one) => one.result());
+    await readBlocks(opened.flatMap((one) => one.beginDraw(this.#sampler)));
+    return opened.map((one) => one.finish());
   }
 }
 
@@ -91,18 +92,18 @@ class OpenReading {
     return this.#reading.known === undefined;
   }
 
-  /** Whether scores change before the draw. */
-  get changes(): boolean {
+  /** Whether something is drawn from that isn't what the model said. */
+  get isChanged(): boolean {
     return this.#isDrawn && (changesScores(this.#reading.sampling) || this.#reading.barred.length > 0);
   }
 
-  /** scores: [vocab], a copy of the model's logits */
-  change(scores: Float32Array): void {
+  /** scores: [vocab], a copy of the model's logits, which is changed. */
+  drawFrom(scores: Float32Array): void {
     const { sampling, history, barred, run } = this.#reading;
     changeScores(scores, sampling, history, barred);
     // All was barred: nothing better is left than the model's own choice.
     if (scores.every((score) => score === -Infinity)) this.#sampling = { ...sampling, temperature: 0 };
-    else this.#scores = sourceAt(run.changed(scores), 0);
+    else this.#scores = sourceAt(run.ofOne(scores), 0);
   }
 
   weightsToDraw(): WantedWeights[] {
@@ -112,14 +113,18 @@ class OpenReading {
   }
 
   weightsToReport(): WantedWeights[] {
-    if (this.#reading.logprobs === null) return [];
-    if (this.#scores === this.model && this.#sampling.temperature === 1) this.#modelWeights = this.#drawWeights;
-    if (this.#modelWeights !== undefined) return [];
+    if (this.#reading.logprobs === null || this.#reportedWeights !== undefined) return [];
     return [{ source: this.model, temperature: 1, take: (weights) => (this.#modelWeights = weights) }];
   }
 
-  /** Begins the draw. */
-  blocksToLookAt(sampler: Sampler): WantedBlock[] {
+  /** Of the model's own temperature. */
+  get #reportedWeights(): Float32Array | undefined {
+    const isDrawnFrom = this.#scores === this.model && this.#sampling.temperature === 1;
+    return this.#modelWeights ?? (isDrawnFrom ? this.#drawWeights : undefined);
+  }
+
+  /** → the blocks that the draw and the report look at */
+  beginDraw(sampler: Sampler): WantedBlock[] {
     const { known, logprobs, random } = this.#reading;
     if (known === undefined) {
       this.#draw = sampler.draw(this.#scores.logits, this.#sampling, random, this.#drawWeights);
@@ -134,26 +139,28 @@ class OpenReading {
     return wanted;
   }
 
-  result(): ReadToken {
+  finish(): ReadToken {
     const { known, logprobs } = this.#reading;
     const token = known ?? this.#draw?.finish();
     if (token === undefined) throw new Error('a token was not drawn');
-    if (logprobs === null || this.#modelWeights === undefined) return { token };
-    return { token, logprob: tokenLogprob(this.model.logits, this.#modelWeights, token, logprobs) };
+    if (logprobs === null) return { token };
+    const weights = this.#reportedWeights;
+    if (weights === undefined) throw new Error('a position whose log-probabilities are wanted was not weighed');
+    return { token, logprob: tokenLogprob(this.model.logits, weights, token, logprobs) };
   }
 }
 
 function sourceAt(run: RunLogits, position: number): Source {
-  const blocks = blocksOf(run.vocabSize);
+  const blocks = blockCount(run.vocabSize);
   const maxima = run.maxima.subarray(position * blocks, (position + 1) * blocks);
   return { run, position, logits: new PositionLogits(run.vocabSize, maxima) };
 }
 
-async function change(opened: readonly OpenReading[]): Promise<void> {
-  const changing = opened.filter(({ changes }) => changes).map((one) => ({ one, source: one.model }));
-  for (const [run, some] of byRun(changing)) {
+async function changeScoresOf(opened: readonly OpenReading[]): Promise<void> {
+  const changed = opened.filter(({ isChanged }) => isChanged).map((one) => ({ one, source: one.model }));
+  for (const [run, some] of byRun(changed)) {
     const copies = await run.copy(some.map(({ source }) => source.position));
-    for (const [i, scores] of copies.entries()) some[i]?.one.change(scores);
+    for (const [i, scores] of copies.entries()) some[i]?.one.drawFrom(scores);
   }
 }
 
@@ -170,7 +177,7 @@ async function readBlocks(wanted: readonly WantedBlock[]): Promise<void> {
 
 async function weigh(wanted: readonly WantedWeights[]): Promise<void> {
   for (const [run, some] of byRun(wanted)) {
-    const weighings = some.map(({ source: { position, logits }, temperature }): WeighedPosition => ({
+    const weighings = some.map(({ source: { position, logits }, temperature }): Weighing => ({
       position,
       largest: logits.largest,
       temperature,

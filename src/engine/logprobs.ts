@@ -1,6 +1,7 @@
 /** Log-probabilities of the model itself, before temperature, penalties and cuts. */
 import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
-import { blockOf, type PositionLogits } from './position-logits.js';
+import { totalOf } from './logit-weigher.js';
+import type { PositionLogits } from './position-logits.js';
 import type { TokenLogprob } from './protocol.js';
 
 /** The blocks that `tokenLogprob` looks at, but for the token's own: those that can hold the likeliest tokens. */
@@ -22,8 +23,7 @@ export function tokenLogprob(
   token: number,
   alternatives: number,
 ): TokenLogprob {
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  const logprob = (id: number): number => logits.logit(id) - logits.largest - Math.log(total);
+  const logprob = (id: number): number => logits.logit(id) - logits.largest - Math.log(totalOf(weights));
   const top = likeliestTokens(logits, alternatives).map((id) => ({ token: id, logprob: logprob(id) }));
   return { token, logprob: logprob(token), top };
 }
@@ -34,7 +34,7 @@ function likeliestTokens(logits: PositionLogits, count: number): number[] {
   for (const [i, block] of blocks.entries()) values.set(logits.block(block), i * LOGIT_BLOCK);
   const known = Math.min(count, logits.vocabSize);
   return largest(values, known).map(
-    (place) => (blocks[blockOf(place)] as number) * LOGIT_BLOCK + (place % LOGIT_BLOCK),
+    (place) => (blocks[Math.floor(place / LOGIT_BLOCK)] as number) * LOGIT_BLOCK + (place % LOGIT_BLOCK),
   );
 }
 

@@ -11,6 +11,7 @@ import type { ByteBudget } from './byte-budget.js';
 import { type GraphForm, oneForm } from './graph-forms.js';
 import { KvCache } from './kv-cache.js';
 import type { MergedWeights } from './merged-weights.js';
+import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
 import { NO_ADAPTERS } from './no-adapters.js';
 import { Session } from './ort.js';
 import type { PrefixCache } from './prefix-cache.js';
@@ -29,6 +30,7 @@ export class CpuMergedModel implements MergedModel {
   readonly bytes: number;
   readonly runsTwoParts = true;
   readonly #session: Session;
+  readonly #weigher: LogitWeigher;
   readonly #runner: Runner;
 
   private constructor(
@@ -41,7 +43,8 @@ export class CpuMergedModel implements MergedModel {
     this.bytes = bytes;
     this.kv = kv;
     this.#session = session;
-    this.#runner = new Runner(config, oneForm({ session, ...FORM }), kv, { ranks: NO_ADAPTERS, threads });
+    this.#weigher = hostWeigher(config.vocabSize, threads);
+    this.#runner = new Runner(config, oneForm({ session, ...FORM }, this.#weigher), kv, NO_ADAPTERS);
   }
 
   static async load(
@@ -68,9 +71,13 @@ export class CpuMergedModel implements MergedModel {
     return this.#runner.run(rows, others);
   }
 
+  rest(): void {
+    this.#runner.forgetFeeds();
+  }
+
   async release(): Promise<void> {
     this.kv.dispose();
-    await this.#runner.release();
+    await this.#weigher.release();
     await this.#session.release();
   }
 }

@@ -89,6 +89,12 @@ export class ModelLanes {
     return true;
   }
 
+  /** Between steps. */
+  async rest(): Promise<void> {
+    await this.model.rest();
+    for (const { model } of [...this.#merged.values(), ...this.#retired]) model.rest();
+  }
+
   /** Retired lanes whose rows have ended. They are no longer held: whoever takes them frees them, between steps. */
   takeDrained(): MergedLane[] {
     const drained = [...this.#retired].filter(({ lane }) => !lane.busy);

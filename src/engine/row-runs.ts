@@ -31,27 +31,26 @@ export class RowRuns {
     this.#reader = new LogitReader(model.config.vocabSize);
   }
 
-  /** Of one part, or of two. */
-  async of([rows, others]: readonly (readonly ScheduledRow[])[]): Promise<RowResult[]> {
+  /** Of one part, or of two: what each row asked for, or why it has none. */
+  async run([rows, others]: readonly (readonly ScheduledRow[])[]): Promise<RowResult[]> {
     if (rows === undefined) return [];
-    if (others === undefined) return this.#run(rows);
+    if (others === undefined) return this.#runPart(rows);
     try {
       return await this.#compute(rows, others);
     } catch {
       // Each by itself, which tells what can't be computed.
-      return [...(await this.#run(rows)), ...(await this.#run(others))];
+      return [...(await this.#runPart(rows)), ...(await this.#runPart(others))];
     }
   }
 
-  /** What each row asked for, or why it has none. */
-  async #run(rows: readonly ScheduledRow[]): Promise<RowResult[]> {
+  async #runPart(rows: readonly ScheduledRow[]): Promise<RowResult[]> {
     try {
       return await this.#compute(rows);
     } catch (error) {
       if (rows.length === 1) return [shapeOf(error)];
     }
     const alone: RowResult[] = [];
-    for (const row of rows) alone.push(...(await this.#run([row])));
+    for (const row of rows) alone.push(...(await this.#runPart([row])));
     return alone;
   }
 
@@ -62,15 +61,14 @@ export class RowRuns {
     const readings = all.map((row, i) => {
       const ofRow = logits[i];
       if (ofRow === undefined) throw new Error('the runner left a row out');
-      return ofRow.finite ? readingsOf(row, ofRow) : null;
+      return { row, list: ofRow.finite ? readingsOf(row, ofRow) : null };
     });
-    const tokens = await this.#reader.read(readings.flatMap((ofRow) => ofRow ?? []));
+    const tokens = await this.#reader.read(readings.flatMap(({ list }) => list ?? []));
     let first = 0;
-    return all.map(({ sequence }, i) => {
-      const ofRow = readings[i];
-      if (ofRow === null || ofRow === undefined) return new NonFiniteLogitsError(sequence.request.pathDigest).toShape();
-      first += ofRow.length;
-      return tokens.slice(first - ofRow.length, first);
+    return readings.map(({ row: { sequence }, list }) => {
+      if (list === null) return new NonFiniteLogitsError(sequence.request.pathDigest).toShape();
+      first += list.length;
+      return tokens.slice(first - list.length, first);
     });
   }
 }
@@ -98,7 +96,7 @@ function runnerRow({ sequence, count, logitsAt }: ScheduledRow): RunnerRow {
   };
 }
 
-export function shapeOf(error: unknown): ErrorShape {
+function shapeOf(error: unknown): ErrorShape {
   if (error instanceof EspalierError) return error.toShape();
   const message = error instanceof Error ? error.message : String(error);
   return { code: 'inference_failed', status: 500, message: `The model could not be run: ${message}` };

@@ -1,11 +1,7 @@
 /** The logits that a run computed, wherever they lie: what is asked of them is asked in blocks of tokens. */
-import { blocksOf, LOGIT_BLOCK } from '../graph/logit-blocks.js';
-import type { LogitWeigher, Weighing } from './logit-weigher.js';
+import { blockCount, LOGIT_BLOCK } from '../graph/logit-blocks.js';
+import { type LogitWeigher, POSITIONS_AT_ONCE, type Weighing } from './logit-weigher.js';
 import { float32 } from './ort.js';
-
-export interface WeighedPosition extends Weighing {
-  position: number;
-}
 
 export interface BlockPlace {
   position: number;
@@ -17,14 +13,14 @@ export interface RunLogits {
   readonly vocabSize: number;
   /** The largest of each block: [positions, blocks] */
   readonly maxima: Float32Array;
-  /** See `LogitWeigher`. Each position once → [blocks] each */
-  weigh(wanted: readonly WeighedPosition[]): Promise<Float32Array[]>;
+  /** The weights of a position's blocks, in order: [blocks] each; see `LogitWeigher`. */
+  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]>;
   /** → [LOGIT_BLOCK] each, in order; the last block of a vocabulary may be shorter. */
   read(wanted: readonly BlockPlace[]): Promise<Float32Array[]>;
-  /** → [vocab] each, the caller's to change */
+  /** → [vocab] each, in order, the caller's to change */
   copy(positions: readonly number[]): Promise<Float32Array[]>;
-  /** logits: [vocab], of a position, changed → those of a run with that position alone */
-  changed(logits: Float32Array): RunLogits;
+  /** Those of a run of one position, in the CPU's memory. logits: [vocab] */
+  ofOne(logits: Float32Array): RunLogits;
 }
 
 /** A row's part of them. */
@@ -36,9 +32,6 @@ export interface RowLogits {
   /** False: the row's own numbers overflowed. */
   finite: boolean;
 }
-
-/** Weighed in one go, at the most: what is between takes as much memory again. */
-const POSITIONS_AT_ONCE = 32;
 
 /** In the CPU's memory. */
 export class HostLogits implements RunLogits {
@@ -55,16 +48,9 @@ export class HostLogits implements RunLogits {
     this.#weigher = weigher;
   }
 
-  async weigh(wanted: readonly WeighedPosition[]): Promise<Float32Array[]> {
-    const blocks = blocksOf(this.vocabSize);
-    const weights: Float32Array[] = [];
-    for (let begin = 0; begin < wanted.length; begin += POSITIONS_AT_ONCE) {
-      const some = wanted.slice(begin, begin + POSITIONS_AT_ONCE);
-      const logits = float32(this.#joined(some), [some.length, this.vocabSize]);
-      const all = await this.#weigher.weigh(logits, some);
-      for (const i of some.keys()) weights.push(all.subarray(i * blocks, (i + 1) * blocks));
-    }
-    return weights;
+  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
+    const logits = float32(this.#values, [this.#values.length / this.vocabSize, this.vocabSize]);
+    return inTurns(wanted, (some) => this.#weigher.weigh(logits, some));
   }
 
   read(wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
@@ -80,29 +66,30 @@ export class HostLogits implements RunLogits {
     return Promise.resolve(positions.map((position) => this.#position(position).slice()));
   }
 
-  changed(logits: Float32Array): RunLogits {
+  ofOne(logits: Float32Array): RunLogits {
     return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#weigher);
   }
 
   #position(position: number): Float32Array {
     return this.#values.subarray(position * this.vocabSize, (position + 1) * this.vocabSize);
   }
+}
 
-  #joined(wanted: readonly WeighedPosition[]): Float32Array {
-    const [first] = wanted;
-    if (first !== undefined && wanted.every(({ position }, i) => position === first.position + i)) {
-      const begin = first.position * this.vocabSize;
-      return this.#values.subarray(begin, begin + wanted.length * this.vocabSize);
-    }
-    const joined = new Float32Array(wanted.length * this.vocabSize);
-    for (const [i, { position }] of wanted.entries()) joined.set(this.#position(position), i * this.vocabSize);
-    return joined;
+/** As many at once as a weigher takes. */
+export async function inTurns<T>(
+  wanted: readonly Weighing[],
+  weigh: (some: readonly Weighing[]) => Promise<T[]>,
+): Promise<T[]> {
+  const all: T[] = [];
+  for (let begin = 0; begin < wanted.length; begin += POSITIONS_AT_ONCE) {
+    all.push(...(await weigh(wanted.slice(begin, begin + POSITIONS_AT_ONCE))));
   }
+  return all;
 }
 
 /** logits: [vocab] → [blocks] */
 export function maximaOf(logits: Float32Array): Float32Array {
-  return Float32Array.from({ length: blocksOf(logits.length) }, (_, block) => {
+  return Float32Array.from({ length: blockCount(logits.length) }, (_, block) => {
     let max = -Infinity;
     const end = Math.min(logits.length, (block + 1) * LOGIT_BLOCK);
     for (let id = block * LOGIT_BLOCK; id < end; id++) {

@@ -9,8 +9,7 @@ import { allFinite } from './finite.js';
 import type { FormSession, RunSessions } from './graph-forms.js';
 import type { KvBucket } from './kv-bucket.js';
 import type { KvCache } from './kv-cache.js';
-import { LogitWeigher } from './logit-weigher.js';
-import { float32, Session } from './ort.js';
+import { float32 } from './ort.js';
 import { beside, LOGIT_MAXIMA, LOGIT_SUMS, LOGITS, NEW_K, NEW_V, pastK, pastV } from '../graph/ports.js';
 import type { AdapterUse } from './protocol.js';
 import type { RankPart, RankSource } from './rank-feeds.js';
@@ -37,7 +36,6 @@ export class Runner {
   readonly #kv: KvCache;
   readonly #ranks: RankSource;
   readonly #inputs: BatchInputs;
-  readonly #weigher: LogitWeigher;
   /** Rows whose numbers overflowed, so that their past is incomplete. */
   readonly #overflowed = new Set<string>();
   readonly #feeds = new Map<FormSession, SessionFeeds>();
@@ -46,19 +44,12 @@ export class Runner {
   /** Empty pasts, by number of rows. */
   readonly #noPast = new Map<number, NamedTensors>();
 
-  /** `threads`: of the sessions that it makes itself. */
-  constructor(
-    config: ModelConfig,
-    sessions: RunSessions,
-    kv: KvCache,
-    { ranks, threads }: { ranks: RankSource; threads: number },
-  ) {
+  constructor(config: ModelConfig, sessions: RunSessions, kv: KvCache, ranks: RankSource) {
     this.#config = config;
     this.#sessions = sessions;
     this.#kv = kv;
     this.#ranks = ranks;
     this.#inputs = new BatchInputs(config);
-    this.#weigher = new LogitWeigher(config.vocabSize, (graph) => Session.load({ graph, files: [] }, { threads }));
   }
 
   /** Whether rows of another length and capacity can be computed beside the first. */
@@ -120,7 +111,7 @@ export class Runner {
       return data;
     };
     const sums = output(LOGIT_SUMS);
-    const run = new HostLogits(this.#config.vocabSize, output(LOGITS), output(LOGIT_MAXIMA), this.#weigher);
+    const run = new HostLogits(this.#config.vocabSize, output(LOGITS), output(LOGIT_MAXIMA), this.#sessions.weigher);
     let first = 0;
     return parts.flatMap(({ rows, ordered, tokens }, part) => {
       const [k, v] = [NEW_K, NEW_V].map((name) => output(part === 0 ? name : beside(name))) as [
@@ -145,11 +136,6 @@ export class Runner {
   /** Lets go of what the last run was fed, which would keep its memory for the next. */
   forgetFeeds(): void {
     this.#fed?.forget();
-  }
-
-  /** No run may be under way. The sessions that it was given stay. */
-  release(): Promise<void> {
-    return this.#weigher.release();
   }
 
   #feedsOf(form: FormSession): SessionFeeds {

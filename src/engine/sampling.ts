@@ -1,7 +1,7 @@
 /**
  * Draws the next token from a position's logits.
  *
- * In order: temperature, top-k, top-p over what top-k left, min-p; what changes scores before that is in
+ * In order: top-k, temperature, top-p over what top-k left, min-p; what changes scores before that is in
  * `score-changes.ts`. A token on the edge of a cut is kept or not by its id (the lower id is kept first), so the kept set
  * doesn't depend on how it was found. Cuts are found by selection, never by sorting a vocabulary (150,000 tokens and
  * more), and in those blocks only that can hold what is looked for; the draw then walks in id order.
@@ -9,10 +9,11 @@
  * A token's weight is exp((logit - largest) / temperature): the likeliest weighs 1.
  */
 import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
+import { totalOf } from './logit-weigher.js';
 import { argmax } from './logprobs.js';
 import type { PositionLogits } from './position-logits.js';
 import type { SamplingParams } from './protocol.js';
-import { type Edge, itself, one, selectTop } from './select-top.js';
+import { byCount, byWeight, type Edge, nthLargest, selectTop } from './select-top.js';
 
 /** A draw whose outcome shows once some blocks are read. */
 export interface Draw {
@@ -22,19 +23,22 @@ export interface Draw {
   finish: () => number;
 }
 
-/** Whether a draw needs the blocks' weights: it chooses among all tokens, or by their total. */
-export function drawsByWeight({ temperature, topK, topP, minP }: SamplingParams, vocabSize: number): boolean {
-  if (temperature === 0 || cutsTop(topK, vocabSize)) return false;
-  return topP < 1 || minP === 0;
+type DrawKind = 'likeliest' | 'top-k' | 'nucleus' | 'min-p' | 'all';
+
+/** By the cut that comes first. */
+function kindOf({ temperature, topK, topP, minP }: SamplingParams, vocabSize: number): DrawKind {
+  if (temperature === 0) return 'likeliest';
+  if (topK > 0 && topK < vocabSize) return 'top-k';
+  if (topP < 1) return 'nucleus';
+  return minP > 0 ? 'min-p' : 'all';
 }
 
-/** Of a logit's floor: far more than float64 loses. */
-const ROUNDING = 1e-6;
-
-const cutsTop = (topK: number, vocabSize: number): boolean => topK > 0 && topK < vocabSize;
+/** Whether a draw goes by the weights of all blocks. */
+export const drawsByWeight = (params: SamplingParams, vocabSize: number): boolean =>
+  ['nucleus', 'all'].includes(kindOf(params, vocabSize));
 
 export class Sampler {
-  /** Scratch, used anew for each draw. By token id. */
+  /** Scratch, by token id: logits of candidates, and then their weights. */
   readonly #weights: Float64Array;
   /** Tokens that can still be drawn, rising: the first `#count`. */
   readonly #candidates: Int32Array;
@@ -50,31 +54,64 @@ export class Sampler {
 
   /**
    * `random` gives the next number in [0, 1), and isn't asked at temperature 0. `weights`: of the blocks at the
-   * temperature, where `drawsByWeight` says so. One draw is finished before the next one begins to be.
+   * temperature, where `drawsByWeight`.
    */
   draw(logits: PositionLogits, params: SamplingParams, random: () => number, weights?: Float32Array): Draw {
-    const { temperature, topK, topP, minP } = params;
-    if (temperature === 0) return likeliest(logits);
-    const uniform = random();
-    const total = weights?.reduce((sum, weight) => sum + weight, 0);
-    const isCut = cutsTop(topK, logits.vocabSize);
-    if (!isCut && topP === 1 && minP === 0) return drawAmongAll(logits, { temperature, uniform }, weights);
-    // Tokens under (1 - p)·total/V weigh less than (1 - p)·total together: none of them is in the nucleus. What top-k
-    // leaves must be known whole, since top-p takes a share of it.
-    const leastWeight = isCut ? 0 : Math.max(minP, topP < 1 ? ((1 - topP) * (total ?? 0)) / logits.vocabSize : 0);
-    // A little less, which lets in nothing that the cuts would not find.
-    const floor = logits.largest + temperature * Math.log(leastWeight) - ROUNDING;
-    const leastLogit = isCut ? nthLargest(logits.maxima, topK) : floor;
-    const blocks = placesWhere(logits.maxima, (max) => max >= leastLogit);
+    switch (kindOf(params, logits.vocabSize)) {
+      case 'likeliest':
+        return likeliest(logits);
+      case 'top-k':
+        return this.#drawTop(logits, params, random());
+      case 'nucleus':
+        return this.#drawNucleus(logits, totalOf(weighed(weights)), params, random());
+      case 'min-p':
+        return this.#drawAbove(logits, params.minP, params, random());
+      case 'all':
+        return drawAmongAll(logits, weighed(weights), params.temperature, random());
+    }
+  }
+
+  #drawTop(logits: PositionLogits, params: SamplingParams, uniform: number): Draw {
+    const { topK } = params;
+    const blocks = topK > logits.maxima.length ? everyPlace(logits.maxima) : reaching(logits, topK);
     const finish = (): number => {
-      this.#gather(logits, blocks, leastLogit, temperature);
-      return this.#cutAndPick(params, { isCut, leastWeight, total, uniform });
+      this.#gather(logits, blocks, logits.nthLargestOf(blocks, topK));
+      this.#cut(this.#select(-Infinity, topK, byCount));
+      this.#weigh(logits.largest, params.temperature);
+      const total = this.#total();
+      return this.#cutAndPick(params, { total, least: ((1 - params.topP) * total) / this.#count, uniform });
+    };
+    return { blocks, finish };
+  }
+
+  #drawNucleus(logits: PositionLogits, total: number, params: SamplingParams, uniform: number): Draw {
+    // Tokens under (1 - p)·total/V weigh less than (1 - p)·total together: none of them is in the nucleus. The likeliest
+    // is in any case.
+    const least = Math.min(1, ((1 - params.topP) * total) / logits.vocabSize);
+    return this.#drawAbove(logits, Math.max(least, params.minP), params, uniform, { total, least });
+  }
+
+  /** Among tokens of a weight of at least `leastWeight`. `nucleus`: of all tokens, where top-p takes a share of them. */
+  #drawAbove(
+    logits: PositionLogits,
+    leastWeight: number,
+    params: SamplingParams,
+    uniform: number,
+    nucleus?: { total: number; least: number },
+  ): Draw {
+    // A little lower, which lets in nothing that the cuts would not find.
+    const floor = logits.largest + params.temperature * Math.log(leastWeight) - ROUNDING;
+    const blocks = everyPlace(logits.maxima).filter((block) => (logits.maxima[block] as number) >= floor);
+    const finish = (): number => {
+      this.#gather(logits, blocks, floor);
+      this.#weigh(logits.largest, params.temperature);
+      return this.#cutAndPick(params, { total: 0, least: 0, ...nucleus, uniform });
     };
     return { blocks, finish };
   }
 
   /** Tokens of the blocks with at least the logit `least` become candidates. */
-  #gather(logits: PositionLogits, blocks: readonly number[], least: number, temperature: number): void {
+  #gather(logits: PositionLogits, blocks: readonly number[], least: number): void {
     this.#count = 0;
     for (const block of blocks) {
       const first = block * LOGIT_BLOCK;
@@ -82,24 +119,31 @@ export class Sampler {
       for (let i = 0; i < values.length; i++) {
         const logit = values[i] as number; // Inside the array, as everywhere below.
         if (logit < least) continue;
-        const weight = Math.exp((logit - logits.largest) / temperature);
-        if (weight === 0) continue;
-        this.#weights[first + i] = weight;
+        this.#weights[first + i] = logit;
         this.#candidates[this.#count++] = first + i;
       }
     }
   }
 
-  #cutAndPick(
-    { topK, topP, minP }: SamplingParams,
-    { isCut, leastWeight, total, uniform }: { isCut: boolean; leastWeight: number; total?: number; uniform: number },
-  ): number {
-    if (isCut) this.#cut(this.#select(0, topK, one));
-    if (topP < 1) {
-      const all = isCut || total === undefined ? this.#total() : total;
-      const least = isCut ? ((1 - topP) * all) / this.#count : leastWeight;
-      this.#cut(this.#select(least, topP * all, itself));
+  /** Logits of the candidates become weights; what weighs nothing is no candidate any more. */
+  #weigh(largest: number, temperature: number): void {
+    let kept = 0;
+    for (let place = 0; place < this.#count; place++) {
+      const id = this.#candidates[place] as number;
+      const weight = Math.exp(((this.#weights[id] as number) - largest) / temperature);
+      if (weight === 0) continue;
+      this.#weights[id] = weight;
+      this.#candidates[kept++] = id;
     }
+    this.#count = kept;
+  }
+
+  /** `total`: what top-p takes a share of; `least`: what weighs less isn't in that share. */
+  #cutAndPick(
+    { topP, minP }: SamplingParams,
+    { total, least, uniform }: { total: number; least: number; uniform: number },
+  ): number {
+    if (topP < 1) this.#cut(this.#select(least, topP * total, byWeight));
     // Relative to the likeliest token, so it doesn't matter what the other cuts left.
     if (minP > 0) this.#cut({ weight: minP, id: Infinity });
     return this.#pick(uniform);
@@ -145,51 +189,53 @@ export class Sampler {
   }
 }
 
+/** Of a logit's floor: far more than float64 loses. */
+const ROUNDING = 1e-6;
+
 function likeliest(logits: PositionLogits): Draw {
   const block = argmax(logits.maxima);
   return { blocks: [block], finish: () => block * LOGIT_BLOCK + argmax(logits.block(block)) };
 }
 
-/** Without a cut the blocks' weights tell which block the draw falls into. */
-function drawAmongAll(
-  logits: PositionLogits,
-  { temperature, uniform }: { temperature: number; uniform: number },
-  weights: Float32Array = new Float32Array(0),
-): Draw {
-  const target = uniform * weights.reduce((sum, weight) => sum + weight, 0);
+/** Without a cut the blocks' weights tell which block the draw falls into, and how far into it. */
+function drawAmongAll(logits: PositionLogits, weights: Float32Array, temperature: number, uniform: number): Draw {
+  const target = uniform * totalOf(weights);
+  let chosen = 0;
   let before = 0;
-  let chosen = argmax(weights);
   for (const [block, weight] of weights.entries()) {
-    if (before + weight > target) {
-      chosen = block;
-      break;
-    }
+    if (weight === 0) continue;
+    // The last of them where rounding has the sum end below the target.
+    chosen = block;
+    if (before + weight > target) break;
     before += weight;
   }
+  const share = Math.min(1, (target - before) / (weights[chosen] as number));
   const finish = (): number => {
-    const values = logits.block(chosen);
-    let passed = before;
+    const within = Float64Array.from(logits.block(chosen), (logit) => Math.exp((logit - logits.largest) / temperature));
+    // The block's own weight was rounded to float32; a share of it is a share of this sum.
+    const reach = share * within.reduce((sum, weight) => sum + weight, 0);
     let last = 0;
-    for (let i = 0; i < values.length; i++) {
-      const weight = Math.exp(((values[i] as number) - logits.largest) / temperature);
+    let passed = 0;
+    for (const [i, weight] of within.entries()) {
       if (weight === 0) continue;
       last = i;
       passed += weight;
-      if (passed > target) break;
+      if (passed > reach) break;
     }
-    // A block's weight is rounded, so that its tokens may not reach the target: then it is the last of them.
     return chosen * LOGIT_BLOCK + last;
   };
   return { blocks: [chosen], finish };
 }
 
-/** A value that at least `n` of all logits reach, given the largest of each block; it leaves few more than that. */
-function nthLargest(maxima: Float32Array, n: number): number {
-  return n > maxima.length ? -Infinity : (Float32Array.from(maxima).sort()[maxima.length - n] as number);
+function weighed(weights: Float32Array | undefined): Float32Array {
+  if (weights === undefined) throw new Error('a draw that goes by the weights of blocks has none');
+  return weights;
 }
 
-function placesWhere(values: Float32Array, keeps: (value: number) => boolean): number[] {
-  const places: number[] = [];
-  for (const [place, value] of values.entries()) if (keeps(value)) places.push(place);
-  return places;
+/** The blocks that can hold one of the `n` largest logits; n is no more than there are blocks. */
+function reaching({ maxima }: PositionLogits, n: number): number[] {
+  const least = nthLargest(maxima, n);
+  return everyPlace(maxima).filter((block) => (maxima[block] as number) >= least);
 }
+
+const everyPlace = (values: Float32Array): number[] => [...values.keys()];

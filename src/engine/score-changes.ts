@@ -1,4 +1,5 @@
 /** What changes the scores of some tokens before one is drawn: a bias, a bar, penalties for tokens that were there before. */
+import { MAX_FLOAT32 } from './finite.js';
 import type { SamplingParams } from './protocol.js';
 
 /** What penalties look at. */
@@ -18,9 +19,6 @@ export function changesScores(params: SamplingParams): boolean {
   );
 }
 
-/** Past all numbers, scores could not be compared any more. */
-const MAX_FLOAT32 = 3.4e38;
-
 /**
  * In order: bias, tokens that may not be drawn now, repetition penalty, presence and frequency penalties. scores: [vocab],
  * finite, changed in place; the barred are -Infinity then.
@@ -34,6 +32,7 @@ export function changeScores(
   const change = (id: number, to: (score: number) => number): void => {
     const score = scores[id];
     if (score === undefined || score === -Infinity) return;
+    // Past all numbers, scores could not be compared any more.
     scores[id] = Math.max(-MAX_FLOAT32, Math.min(to(score), MAX_FLOAT32));
   };
   for (const [token, bias] of Object.entries(params.logitBias)) change(Number(token), (score) => score + bias);

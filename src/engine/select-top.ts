@@ -6,8 +6,12 @@ export interface Edge {
   id: number;
 }
 
-export const one = (): number => 1;
-export const itself = (weight: number): number => weight;
+export const byCount = (): number => 1;
+export const byWeight = (weight: number): number => weight;
+
+/** values: [n or more] → a value that n of them reach, and no more than n exceed */
+export const nthLargest = (values: Float32Array, n: number): number =>
+  Float32Array.from(values).sort()[values.length - n] ?? -Infinity;
 
 /**
  * The edge of the smallest set of top entries whose `measure` reaches `target`: quickselect by measure (Hoare's FIND),

@@ -34,6 +34,8 @@ export interface ServedBank extends AdapterPlaces {
 export interface MergedModel extends LaneModel {
   /** What it takes of the device's memory, beside the base model and the KV cache. */
   readonly bytes: number;
+  /** Gives back memory that only runs need. None may be under way. */
+  rest(): void;
   /** Frees everything. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }

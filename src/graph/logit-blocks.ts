@@ -12,16 +12,16 @@ import { LOGIT_MAXIMA, LOGIT_SUMS, LOGITS } from './ports.js';
 /** Tokens of a block, in the order of their ids. */
 export const LOGIT_BLOCK = 256;
 
-export const blocksOf = (vocabSize: number): number => Math.ceil(vocabSize / LOGIT_BLOCK);
+export const blockCount = (vocabSize: number): number => Math.ceil(vocabSize / LOGIT_BLOCK);
 
-/** Below any logit, and still a number. */
+/** Behind the vocabulary's end: below any logit, and still a number. */
 const NO_LOGIT = -3e38;
 
 /** The three outputs that tell of logits, [K, V]. */
 export function outputLogits(g: GraphBuilder, logits: Value, vocabSize: number): void {
   const out = g.output(LOGITS, logits, DataType.float32, ['K', vocabSize]);
   const maxima = ReduceMax(g, inBlocks(g, out, vocabSize));
-  g.output(LOGIT_MAXIMA, maxima, DataType.float32, ['K', blocksOf(vocabSize)]);
+  g.output(LOGIT_MAXIMA, maxima, DataType.float32, ['K', blockCount(vocabSize)]);
   g.output(LOGIT_SUMS, ReduceSum(g, out), DataType.float32, ['K']);
 }
 
@@ -29,17 +29,20 @@ export const LARGEST = 'largest';
 export const INVERSE_TEMPERATURE = 'inverse_temperature';
 export const WEIGHTS = 'weights';
 
+export const POSITIONS = 'positions';
+
 /**
- * Σ exp((logit - largest) / temperature) over each block. logits: [K, V], largest: [K, 1], of each position;
- * inverse_temperature: [K, 1], finite → weights: [K, blocks]
+ * Σ exp((logit - largest) / temperature) over each block. logits: [K, V], positions: [n], of those that are weighed;
+ * largest: [n, 1], of each of them, inverse_temperature: [n, 1], finite → weights: [n, blocks]
  */
 export function encodeWeighGraph(vocabSize: number): Uint8Array {
   const g = new GraphBuilder();
   const logits = g.input(LOGITS, DataType.float32, ['K', vocabSize]);
-  const below = Sub(g, logits, g.input(LARGEST, DataType.float32, ['K', 1]));
-  const weights = Exp(g, Mul(g, below, g.input(INVERSE_TEMPERATURE, DataType.float32, ['K', 1])));
+  const weighed = Gather(g, logits, g.input(POSITIONS, DataType.int64, ['n']));
+  const below = Sub(g, weighed, g.input(LARGEST, DataType.float32, ['n', 1]));
+  const weights = Exp(g, Mul(g, below, g.input(INVERSE_TEMPERATURE, DataType.float32, ['n', 1])));
   const sums = ReduceSum(g, inBlocks(g, weights, vocabSize, 0));
-  g.output(WEIGHTS, sums, DataType.float32, ['K', blocksOf(vocabSize)]);
+  g.output(WEIGHTS, sums, DataType.float32, ['n', blockCount(vocabSize)]);
   return encodeModel(g.build('weigh'));
 }
 
@@ -59,7 +62,7 @@ export function encodeReadGraph(vocabSize: number): Uint8Array {
 
 /** values: [K, V] → [K, blocks, LOGIT_BLOCK], with `rest` behind the vocabulary's end */
 function inBlocks(g: GraphBuilder, values: Value, vocabSize: number, rest = NO_LOGIT): Value {
-  const blocks = blocksOf(vocabSize);
+  const blocks = blockCount(vocabSize);
   const missing = blocks * LOGIT_BLOCK - vocabSize;
   const padded = missing === 0 ? values : PadEnd(g, values, missing, rest);
   return Reshape(g, padded, g.int64s(-1, blocks, LOGIT_BLOCK));

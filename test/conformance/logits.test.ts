@@ -1,30 +1,49 @@
-/** Blocks of logits as the runtime gives them, in the CPU's memory and a GPU's, against plain arrays. */
+/** Logits by blocks as the runtime gives them, in the CPU's memory and a GPU's, against plain arrays. */
 import { GpuDevice } from '../../src/engine/gpu/gpu-device.js';
 import { GpuLogitMemory, GpuLogits } from '../../src/engine/gpu/gpu-logits.js';
-import { LogitWeigher } from '../../src/engine/logit-weigher.js';
-import { Session } from '../../src/engine/ort.js';
+import { hostWeigher } from '../../src/engine/logit-weigher.js';
+import { float32, Session } from '../../src/engine/ort.js';
 import { randomNumbers } from '../../src/engine/random.js';
 import { HostLogits, type RunLogits } from '../../src/engine/run-logits.js';
-import { blocksOf, LOGIT_BLOCK } from '../../src/graph/logit-blocks.js';
+import { DataType, encodeModel } from '../../src/formats/onnx/model.js';
+import { GraphBuilder } from '../../src/graph/graph-builder.js';
+import { blockCount, LOGIT_BLOCK, outputLogits } from '../../src/graph/logit-blocks.js';
+import { LOGIT_MAXIMA, LOGIT_SUMS } from '../../src/graph/ports.js';
 import { PlainLogits } from '../unit/engine/support/plain-logits.js';
 import { DEVICES, type TestDevice } from './support/devices.js';
 
+/** More than are weighed at once. */
 const POSITIONS = 40;
 
 interface Placed {
   run: RunLogits;
+  /** As a decoder's graph puts them out. */
+  maxima: Float32Array;
+  sums: Float32Array;
   release: () => Promise<void>;
+}
+
+function endOfDecoder(vocabSize: number): Uint8Array {
+  const g = new GraphBuilder();
+  outputLogits(g, g.input('in', DataType.float32, ['K', vocabSize]), vocabSize);
+  return encodeModel(g.build('end of a decoder'));
 }
 
 async function placed(device: TestDevice, vocabSize: number, positions: readonly Float32Array[]): Promise<Placed> {
   const values = Float32Array.from(positions.flatMap((logits) => [...logits]));
-  const { maxima } = new PlainLogits(positions);
-  if (device === 'cpu') {
-    const weigher = new LogitWeigher(vocabSize, (graph) => Session.load({ graph, files: [] }, { threads: 1 }));
-    return { run: new HostLogits(vocabSize, values, maxima, weigher), release: () => weigher.release() };
+  const gpu = device === 'webgpu' ? await GpuDevice.open() : null;
+  const graph = endOfDecoder(vocabSize);
+  const decoder = await (gpu?.load(graph, { wholeGraphOnDevice: true }) ?? Session.load({ graph, files: [] }));
+  const fed = { in: float32(values, [positions.length, vocabSize]) };
+  const { [LOGIT_MAXIMA]: maxima, [LOGIT_SUMS]: sums } = await decoder.run(fed, [LOGIT_MAXIMA, LOGIT_SUMS]);
+  await decoder.release();
+  const outputs = { maxima: maxima!.data, sums: sums!.data };
+  if (gpu === null) {
+    const weigher = hostWeigher(vocabSize, 1);
+    const run = new HostLogits(vocabSize, values, outputs.maxima, weigher);
+    return { run, ...outputs, release: () => weigher.release() };
   }
-  const gpu = await GpuDevice.open();
-  const memory = new GpuLogitMemory(gpu, vocabSize);
+  const memory = new GpuLogitMemory(gpu, vocabSize, 1);
   const tensor = await gpu.upload(values, [positions.length, vocabSize]);
   const release = async (): Promise<void> => {
     tensor.dispose();
@@ -32,19 +51,27 @@ async function placed(device: TestDevice, vocabSize: number, positions: readonly
     expect(gpu.ledger.tensors).toBe(0);
     await gpu.release();
   };
-  return { run: new GpuLogits(tensor, maxima, memory), release };
+  return { run: new GpuLogits(tensor, outputs.maxima, memory), ...outputs, release };
 }
 
 describe.each(DEVICES)('on %s', (device) => {
   test.each([4 * LOGIT_BLOCK, 4 * LOGIT_BLOCK - 37, 19])(
-    'blocks of a vocabulary of %i are read and weighed',
+    'blocks of a vocabulary of %i are found, read and weighed',
     async (vocabSize) => {
       const random = randomNumbers(vocabSize);
       const positions = Array.from({ length: POSITIONS }, () =>
         Float32Array.from({ length: vocabSize }, () => 40 * random() - 20),
       );
-      const { run, release } = await placed(device, vocabSize, positions);
+      const { run, maxima, sums, release } = await placed(device, vocabSize, positions);
       const plain = new PlainLogits(positions);
+      expect(maxima).toEqual(plain.maxima);
+      for (const [i, sum] of sums.entries()) {
+        expect(sum).toBeCloseTo(
+          positions[i]!.reduce((all, logit) => all + logit, 0),
+          1,
+        );
+      }
+
       const wanted = [39, 3, 4, 0].map((position) => ({
         position,
         largest: Math.max(...positions[position]!),
@@ -53,14 +80,15 @@ describe.each(DEVICES)('on %s', (device) => {
       const all = positions.map((logits, position) => ({ position, largest: Math.max(...logits), temperature: 1 }));
       for (const some of [wanted, all, wanted.slice(0, 1)]) {
         const [ours, theirs] = [await run.weigh(some), await plain.weigh(some)];
+        expect(ours).toHaveLength(some.length);
         for (const [i, weights] of theirs.entries()) {
-          expect(ours[i]).toHaveLength(blocksOf(vocabSize));
+          expect(ours[i]).toHaveLength(blockCount(vocabSize));
           for (const [block, weight] of weights.entries()) {
             expect(Math.abs(ours[i]![block]! - weight)).toBeLessThanOrEqual(1e-4 * weight + 1e-30);
           }
         }
       }
-      const places = [2, 39, 2, 0].map((position, i) => ({ position, block: (2 * i + 1) % blocksOf(vocabSize) }));
+      const places = [2, 39, 2, 0].map((position, i) => ({ position, block: (2 * i + 1) % blockCount(vocabSize) }));
       const theirs = await plain.read(places);
       for (const [i, values] of (await run.read(places)).entries()) {
         expect(values.subarray(0, theirs[i]!.length)).toEqual(theirs[i]);
@@ -70,4 +98,28 @@ describe.each(DEVICES)('on %s', (device) => {
     },
     120_000,
   );
+
+  test('sums show what is not finite, wherever it is', async () => {
+    const vocabSize = 2 * LOGIT_BLOCK + 5;
+    const positions = [NaN, Infinity, -Infinity, 3].map((odd, i) =>
+      Float32Array.from({ length: vocabSize }, (_, id) => (id === i * LOGIT_BLOCK ? odd : 1)),
+    );
+    positions[3]![vocabSize - 1] = -Infinity;
+    const { sums, release } = await placed(device, vocabSize, [...positions, new Float32Array(vocabSize)]);
+    expect([...sums].map(Number.isFinite)).toEqual([false, false, false, false, true]);
+    await release();
+  }, 120_000);
+
+  test('a barred token weighs nothing at the largest and least of temperatures', async () => {
+    const vocabSize = LOGIT_BLOCK + 1;
+    const { run, release } = await placed(device, vocabSize, [new Float32Array(vocabSize)]);
+    const barred = new Float32Array(vocabSize);
+    barred[LOGIT_BLOCK] = -Infinity;
+    const changed = run.ofOne(barred);
+    for (const temperature of [Number.MIN_VALUE, 1, 1e46]) {
+      const [weights] = await changed.weigh([{ position: 0, largest: 0, temperature }]);
+      expect([...weights!]).toEqual([LOGIT_BLOCK, 0]);
+    }
+    await release();
+  }, 120_000);
 });

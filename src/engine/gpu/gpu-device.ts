@@ -38,6 +38,7 @@ interface Sessions {
   download: Session;
   widen: Session;
   zeros: Session;
+  zeros32: Session;
   extend: Session;
   select: Session;
   replace: Session;
@@ -77,6 +78,7 @@ export class GpuDevice {
       download: await load(encodeCopyGraph(), 'host'),
       widen: await load(encodeWidenGraph(), 'host'),
       zeros: await load(encodeZerosGraph(floatType), 'device'),
+      zeros32: await load(encodeZerosGraph('float32'), 'device'),
       extend: await load(encodeExtendGraph(floatType), 'device'),
       select: await load(encodeSelectGraph(floatType), 'device'),
       replace: await load(encodeReplaceGraph(floatType), 'host'),
@@ -117,8 +119,14 @@ export class GpuDevice {
     return this.floatType === 'float16' ? float16(encodeF16(values), dims) : float32(values, dims);
   }
 
+  /** Of the float type. */
   zeros(rows: number, width: number): Promise<GpuTensor> {
     return this.make(this.#sessions.zeros, { [SHAPE]: shape(rows, width) });
+  }
+
+  /** Of float32, whatever the float type. */
+  zeros32(rows: number, width: number): Promise<GpuTensor> {
+    return this.make(this.#sessions.zeros32, { [SHAPE]: shape(rows, width) });
   }
 
   /** tensor: [n, w] → [n + more, w], zeros behind it. The tensor stays. */

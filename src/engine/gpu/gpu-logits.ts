@@ -2,35 +2,35 @@
  * The logits of a run, which stay in the GPU's memory: a vocabulary of them for each position would be most of what comes
  * down. Down come the weights of blocks, where a draw asks for them, and the blocks that it looks at.
  */
-import { blocksOf, BLOCKS, encodeReadGraph, LOGIT_BLOCK, VALUES } from '../../graph/logit-blocks.js';
+import { blockCount, BLOCKS, encodeReadGraph, LOGIT_BLOCK, VALUES } from '../../graph/logit-blocks.js';
 import { LOGITS } from '../../graph/ports.js';
-import { LogitWeigher, type Weighing } from '../logit-weigher.js';
-import { int64, Session } from '../ort.js';
-import { type BlockPlace, HostLogits, maximaOf, type RunLogits, type WeighedPosition } from '../run-logits.js';
+import { LazySession } from '../lazy-session.js';
+import { hostWeigher, LogitWeigher, type Weighing } from '../logit-weigher.js';
+import { int64 } from '../ort.js';
+import { type BlockPlace, HostLogits, inTurns, maximaOf, type RunLogits } from '../run-logits.js';
 import type { GpuDevice } from './gpu-device.js';
 import type { GpuTensor } from './gpu-tensor.js';
-
-/** Of a position that nobody asked about: everything weighs nothing. */
-const NOT_WEIGHED: Weighing = { largest: 3e38, temperature: 1 };
 
 /** The tensors that runs write their logits into, and what reads them. */
 export class GpuLogitMemory {
   readonly vocabSize: number;
   readonly weigher: LogitWeigher;
-  /** Of logits that were changed on the host. */
+  /** Of logits that were changed, in the CPU's memory. */
   readonly hostWeigher: LogitWeigher;
   readonly #device: GpuDevice;
-  #reader: Promise<Session> | null = null;
+  readonly #reader: LazySession;
   /** Written by the last run. */
   #used: GpuTensor[] = [];
-  /** For a run of as many positions as one of the last. */
+  /** For the next run that has as many positions. */
   #free: GpuTensor | null = null;
 
-  constructor(device: GpuDevice, vocabSize: number) {
+  /** `threads`: of what is computed in the CPU's memory. */
+  constructor(device: GpuDevice, vocabSize: number, threads: number) {
     this.vocabSize = vocabSize;
     this.#device = device;
     this.weigher = new LogitWeigher(vocabSize, (graph) => device.load(graph));
-    this.hostWeigher = new LogitWeigher(vocabSize, (graph) => Session.load({ graph, files: [] }));
+    this.hostWeigher = hostWeigher(vocabSize, threads);
+    this.#reader = new LazySession(() => device.load(encodeReadGraph(vocabSize)));
   }
 
   /** The logits of runs before are not needed any more. */
@@ -39,7 +39,7 @@ export class GpuLogitMemory {
     for (const tensor of this.#used.splice(0)) tensor.dispose();
   }
 
-  /** To be written into, all of it: [positions, vocab]; `positions` is not 0. */
+  /** To be written into, all of it: [positions, vocab] in float32; `positions` is not 0. */
   async take(positions: number): Promise<GpuTensor> {
     let tensor = this.#free;
     this.#free = null;
@@ -47,15 +47,14 @@ export class GpuLogitMemory {
       tensor.dispose();
       tensor = null;
     }
-    tensor ??= await this.#device.zeros(positions, this.vocabSize);
+    tensor ??= await this.#device.zeros32(positions, this.vocabSize);
     this.#used.push(tensor);
     return tensor;
   }
 
   async read(logits: GpuTensor, wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
-    this.#reader ??= this.#device.load(encodeReadGraph(this.vocabSize));
-    const session = await this.#reader;
-    const blocks = blocksOf(this.vocabSize);
+    const session = await this.#reader.get();
+    const blocks = blockCount(this.vocabSize);
     const places = BigInt64Array.from(wanted, ({ position, block }) => BigInt(position * blocks + block));
     const { [VALUES]: values } = await session.run({
       [LOGITS]: logits.tensor,
@@ -74,9 +73,7 @@ export class GpuLogitMemory {
 
   async release(): Promise<void> {
     this.rest();
-    await this.weigher.release();
-    await this.hostWeigher.release();
-    await (await this.#reader)?.release();
+    for (const part of [this.weigher, this.hostWeigher, this.#reader]) await part.release();
   }
 }
 
@@ -96,12 +93,8 @@ export class GpuLogits implements RunLogits {
     return this.#memory.vocabSize;
   }
 
-  async weigh(wanted: readonly WeighedPosition[]): Promise<Float32Array[]> {
-    const blocks = blocksOf(this.vocabSize);
-    const weighings = Array<Weighing>(this.#logits.dims[0] ?? 0).fill(NOT_WEIGHED);
-    for (const weighed of wanted) weighings[weighed.position] = weighed;
-    const all = await this.#memory.weigher.weigh(this.#logits.tensor, weighings);
-    return wanted.map(({ position }) => all.subarray(position * blocks, (position + 1) * blocks));
+  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
+    return inTurns(wanted, (some) => this.#memory.weigher.weigh(this.#logits.tensor, some));
   }
 
   read(wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
@@ -109,7 +102,7 @@ export class GpuLogits implements RunLogits {
   }
 
   async copy(positions: readonly number[]): Promise<Float32Array[]> {
-    const blocks = blocksOf(this.vocabSize);
+    const blocks = blockCount(this.vocabSize);
     const places = positions.flatMap((position) => Array.from({ length: blocks }, (_, block) => ({ position, block })));
     const values = await this.read(places);
     return positions.map((_, i) => {
@@ -121,7 +114,7 @@ export class GpuLogits implements RunLogits {
     });
   }
 
-  changed(logits: Float32Array): RunLogits {
+  ofOne(logits: Float32Array): RunLogits {
     return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#memory.hostWeigher);
   }
 }

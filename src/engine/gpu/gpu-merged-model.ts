@@ -35,6 +35,8 @@ export interface GpuBase {
   weights: GpuWeights;
   kvBudget: ByteBudget;
   prefixes: PrefixCache;
+  /** Of what is computed in the CPU's memory. */
+  threads: number;
 }
 
 export class GpuMergedModel implements MergedModel {
@@ -53,7 +55,7 @@ export class GpuMergedModel implements MergedModel {
     this.#weights = weights;
     this.kv = new GpuKv(config, config.maxPositions, base.kvBudget, base.device, base.prefixes);
     const nothing = { ready: () => Promise.resolve([]) };
-    this.#runner = new GpuRunner({ config, device: base.device }, session, weights.feeds(), this.kv, nothing);
+    this.#runner = new GpuRunner({ ...base, config }, session, weights.feeds(), this.kv, nothing);
   }
 
   static async merge(base: GpuBase, path: readonly WeightedAdapter[], signal: AbortSignal): Promise<GpuMergedModel> {
@@ -82,6 +84,10 @@ export class GpuMergedModel implements MergedModel {
   /** See `GpuRunner.run`. */
   run(rows: readonly RunnerRow[]): Promise<RowLogits[]> {
     return this.#runner.run(rows);
+  }
+
+  rest(): void {
+    this.#runner.rest();
   }
 
   async release(): Promise<void> {

@@ -86,7 +86,16 @@ export class GpuModel implements ServedModel {
     });
     return new GpuModel(
       source,
-      { device, config, checkpoint, tensors, weights, kvBudget: memory.kv, prefixes: memory.prefixes },
+      {
+        device,
+        config,
+        checkpoint,
+        tensors,
+        weights,
+        kvBudget: memory.kv,
+        prefixes: memory.prefixes,
+        threads: limits.threads,
+      },
       session,
       memory,
       limits,

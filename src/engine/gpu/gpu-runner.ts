@@ -9,7 +9,7 @@ import { LOGIT_MAXIMA, LOGIT_SUMS, LOGITS } from '../../graph/ports.js';
 import { allFinite } from '../finite.js';
 import type { Feeds, InputTensor, Session } from '../ort.js';
 import type { RankFeed } from '../rank-rows.js';
-import { HostLogits, type RowLogits, type RunLogits } from '../run-logits.js';
+import type { RowLogits, RunLogits } from '../run-logits.js';
 import type { RunnerRow } from '../runner.js';
 import { gpuInputs } from './gpu-inputs.js';
 import type { GpuDevice } from './gpu-device.js';
@@ -34,14 +34,14 @@ export class GpuRunner {
   readonly #overflowed = new Set<string>();
 
   constructor(
-    { config, device }: { config: ModelConfig; device: GpuDevice },
+    { config, device, threads }: { config: ModelConfig; device: GpuDevice; threads: number },
     session: Session,
     constant: Feeds,
     kv: GpuKv,
     ranks: GpuRankSource,
   ) {
     this.#config = config;
-    this.#logits = new GpuLogitMemory(device, config.vocabSize);
+    this.#logits = new GpuLogitMemory(device, config.vocabSize, threads);
     this.#session = session;
     this.#constant = constant;
     this.#kv = kv;
@@ -95,15 +95,15 @@ export class GpuRunner {
     await this.#kv.prepare();
     const ranks = await this.#ranks.ready(digests);
     const pool = this.#kv.feeds();
+    const asking = askForOne(rows);
     const feeds: Record<string, InputTensor> = {
       ...this.#constant,
       ...pool.fed,
-      ...gpuInputs(this.#config, this.#kv, { rows, tokens, ranks }),
+      ...gpuInputs(this.#config, this.#kv, { rows: asking, tokens, ranks }),
     };
     for (const { tensors } of ranks) for (const [name, tensor] of tensors) feeds[name] = tensor;
 
-    const positions = rows.reduce((sum, { logitsAt }) => sum + logitsAt.length, 0);
-    const { run, sums, check } = await this.#compute(feeds, pool.written, positions);
+    const { run, sums, check } = await this.#compute(feeds, pool.written, countOf(asking));
     let first = 0;
     return rows.map((row, b) => {
       const logits = { run, first, count: row.logitsAt.length };
@@ -118,24 +118,25 @@ export class GpuRunner {
     pool: Feeds,
     positions: number,
   ): Promise<{ run: RunLogits; sums: Float32Array; check: Float32Array }> {
-    const { vocabSize } = this.#config;
-    // There is no tensor of nothing in the GPU's memory.
-    const tensor = positions === 0 ? null : await this.#logits.take(positions);
-    const outputs = await this.#session.run(
-      feeds,
-      [LOGIT_MAXIMA, LOGIT_SUMS, TOKEN_CHECK, ...(tensor === null ? [LOGITS] : [])],
-      tensor === null ? pool : { ...pool, [LOGITS]: tensor.tensor },
-    );
+    const logits = await this.#logits.take(positions);
+    const outputs = await this.#session.run(feeds, [LOGIT_MAXIMA, LOGIT_SUMS, TOKEN_CHECK], {
+      ...pool,
+      [LOGITS]: logits.tensor,
+    });
     const output = (name: string): Float32Array => {
       const data = outputs[name]?.data;
       if (data === undefined) throw new Error(`the graph lacks ${name}`);
       return data;
     };
-    const maxima = output(LOGIT_MAXIMA);
-    const run =
-      tensor === null
-        ? new HostLogits(vocabSize, output(LOGITS), maxima, this.#logits.hostWeigher)
-        : new GpuLogits(tensor, maxima, this.#logits);
+    const run = new GpuLogits(logits, output(LOGIT_MAXIMA), this.#logits);
     return { run, sums: output(LOGIT_SUMS), check: output(TOKEN_CHECK) };
   }
+}
+
+const countOf = (rows: readonly RunnerRow[]): number => rows.reduce((sum, { logitsAt }) => sum + logitsAt.length, 0);
+
+/** Where no logits are wanted, those of one position, which nobody looks at: the device takes no tensor of nothing. */
+function askForOne(rows: readonly RunnerRow[]): readonly RunnerRow[] {
+  const [first] = rows;
+  return first === undefined || countOf(rows) > 0 ? rows : [{ ...first, logitsAt: [0] }, ...rows.slice(1)];
 }

@@ -4,7 +4,7 @@
  */
 import { PROJECTIONS } from '../../../src/formats/checkpoint/modules.js';
 import { argmax } from '../../../src/engine/logprobs.js';
-import { blocksOf, LOGIT_BLOCK } from '../../../src/graph/logit-blocks.js';
+import { blockCount, LOGIT_BLOCK } from '../../../src/graph/logit-blocks.js';
 import type { Loaded } from '../support/devices.js';
 import { DrivenRow } from '../support/driven-row.js';
 
@@ -41,7 +41,7 @@ export function gpuBusTests(loaded: () => Loaded): void {
     const ids = 8 * 3 * B * T;
     const shapes = 8 * 2 * 4;
     const places = 8 * (B * kvHeads * T + B * kvHeads) + 4 * (BLOCK + B * T);
-    const maxima = B * blocksOf(vocabSize);
+    const maxima = B * blockCount(vocabSize);
     const checks = B + B * T;
     const blocks = { asked: 8 * B, values: B * LOGIT_BLOCK };
     const expected = {

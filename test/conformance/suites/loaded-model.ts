@@ -67,6 +67,20 @@ export function loadedModelTests(device: TestDevice, name: CaseName, loaded: () 
     expect(model.bank.usedRanks).toBe(0);
   });
 
+  test('a part of a prompt whose logits nobody wants', async () => {
+    const { golden, model } = loaded();
+    const expectation = golden.expectations.find(({ steps, prompt }) => steps.length === 3 && prompt.length > 8)!;
+    const row = await DrivenRow.join(model, expectation.tokens, golden.uses(expectation.steps));
+    await DrivenRow.step(model, [{ row, count: 5, wanted: 'none' }]);
+    expect(row.logits.every((logit) => logit === 0)).toBe(true);
+    await DrivenRow.step(model, [{ row, count: 3 }]);
+    row.leave();
+    const { vocabSize } = model.config;
+    const [begin, end] = [5 * vocabSize, 8 * vocabSize];
+    const expected = golden.logits(expectation).subarray(begin, end);
+    expect(largestDifference(row.logits.subarray(begin, end), expected)).toBeLessThanOrEqual(GOLDEN_TOLERANCE);
+  });
+
   test('rows whose capacity grows, beside one whose capacity does not', async () => {
     const { golden, model } = loaded();
     const { config } = golden.checkpoint;

@@ -60,8 +60,11 @@ export class DrivenRow {
   }
 
   /** Computes the next `count` tokens of each row: one run for each KV capacity, rows without a past together. */
-  static async step(model: LaneModel, rows: readonly { row: DrivenRow; count: number }[]): Promise<void> {
-    const runs = new Map<number, { row: DrivenRow; count: number }[]>();
+  static async step(
+    model: LaneModel,
+    rows: readonly { row: DrivenRow; count: number; wanted?: 'all' | 'none' }[],
+  ): Promise<void> {
+    const runs = new Map<number, { row: DrivenRow; count: number; wanted?: 'all' | 'none' }[]>();
     for (const entry of rows) {
       const { row, count } = entry;
       if (!model.kv.grow(row.#name, row.computed + count)) throw new Error('The cache has no room.');
@@ -69,7 +72,7 @@ export class DrivenRow {
       runs.set(capacity, [...(runs.get(capacity) ?? []), entry]);
     }
     for (const run of runs.values()) {
-      const results = await model.run(run.map(({ row, count }) => row.#next(count)));
+      const results = await model.run(run.map(({ row, count, wanted }) => row.#next(count, wanted)));
       const whole = await wholeLogits(results);
       for (const [i, { row, count }] of run.entries()) {
         const logits = whole[i]!;
@@ -88,13 +91,13 @@ export class DrivenRow {
     return (await new LogitReader(model.config.vocabSize).read(readings)).map(({ token }) => token);
   }
 
-  #next(count: number): RunnerRow {
+  #next(count: number, wanted: 'all' | 'none' = 'all'): RunnerRow {
     return {
       row: this.#name,
       tokens: this.tokens.slice(this.computed, this.computed + count),
       start: this.computed,
       adapters: this.#adapters,
-      logitsAt: Array.from({ length: count }, (_, i) => i),
+      logitsAt: Array.from({ length: wanted === 'all' ? count : 0 }, (_, i) => i),
     };
   }
 

@@ -36,8 +36,14 @@ const draw = async (
 ): Promise<number> => (await read(logits, { sampling, random, ...more })).token;
 
 /** Probabilities after all cuts, by sorting: [vocab], 0 where a token is cut. */
-function naiveDistribution(logits: readonly number[], params: SamplingParams, history: TokenHistory): number[] {
+function naiveDistribution(
+  logits: readonly number[],
+  params: SamplingParams,
+  history: TokenHistory,
+  barred: readonly number[] = [],
+): number[] {
   const scores = logits.map((logit, id) => {
+    if (barred.includes(id)) return -Infinity;
     let score = logit + (params.logitBias[id] ?? 0);
     if (history.seen.has(id)) score = score > 0 ? score / params.repetitionPenalty : score * params.repetitionPenalty;
     const times = history.generated.get(id) ?? 0;
@@ -92,7 +98,7 @@ const paramsArbitrary: fc.Arbitrary<SamplingParams> = fc.record({
   repetitionPenalty: fc.constantFrom(1, 1.25, 0.8),
   presencePenalty: fc.constantFrom(0, 0.5, -0.5),
   frequencyPenalty: fc.constantFrom(0, 0.25, -0.25),
-  logitBias: fc.dictionary(fc.integer({ min: 0, max: 69 }).map(String), fc.constantFrom(-100, -1, 1, 5)),
+  logitBias: fc.dictionary(fc.integer({ min: 0, max: 600 }).map(String), fc.constantFrom(-100, -1, 1, 5)),
   seed: fc.constant(null),
 });
 const historyArbitrary = fc
@@ -106,15 +112,18 @@ describe('a draw', () => {
         logitsArbitrary,
         paramsArbitrary,
         historyArbitrary,
+        fc.array(fc.integer({ min: 0, max: 600 }), { maxLength: 3 }),
         fc.double({ min: 0, max: 0.999999, noNaN: true }),
-        async (logits, params, history, uniform) => {
+        async (logits, params, history, unwanted, uniform) => {
+          // One is left.
+          const barred = unwanted.filter((id) => id > 0);
           // Only tokens of the vocabulary can have been seen.
           const known = {
             seen: new Set([...history.seen].filter((id) => id < logits.length)),
             generated: new Map([...history.generated].filter(([id]) => id < logits.length)),
           };
-          const token = await draw(Float32Array.from(logits), params, () => uniform, { history: known });
-          const distribution = naiveDistribution(logits, params, known);
+          const token = await draw(Float32Array.from(logits), params, () => uniform, { history: known, barred });
+          const distribution = naiveDistribution(logits, params, known, barred);
           // A uniform number on the very border of two tokens may fall to either side: blocks are weighed in float32.
           const near = [uniform - 1e-6, uniform, uniform + 1e-6].map((u) => naiveDraw(distribution, Math.max(0, u)));
           expect(near).toContain(token);
@@ -190,8 +199,8 @@ describe('a draw', () => {
     const blocksFor = async (sampling: SamplingParams, logprobs: number | null): Promise<number> => {
       const run = new PlainLogits([logits]);
       const reading = { run, position: 0, sampling, logprobs, history: NOTHING, random: () => 0.5, barred: [] };
-      const [read] = await new LogitReader(vocab).read([reading]);
-      expect(peaks).toContain(read!.token);
+      const [drawn] = await new LogitReader(vocab).read([reading]);
+      expect(peaks).toContain(drawn!.token);
       return run.blocksRead;
     };
     expect(await blocksFor(GREEDY, null)).toBe(1);
@@ -246,6 +255,16 @@ describe('a draw', () => {
     expect(await drawn(7)).not.toEqual(await drawn(7 + 2 ** 32));
     expect(await drawn(-7)).not.toEqual(await drawn(7));
     expect(await drawn(null)).not.toEqual(await drawn(null));
+  });
+
+  test('gives no room to a token that is all but impossible, however weights were rounded', async () => {
+    const logits = Float32Array.from({ length: LOGIT_BLOCK }, (_, id) => (id < 100 ? Math.sin(id) : -60));
+    const run = new PlainLogits([logits]);
+    const weigh = run.weigh.bind(run);
+    run.weigh = async (wanted) => (await weigh(wanted)).map((weights) => weights.map((weight) => weight * (1 + 1e-6)));
+    const reading = { run, position: 0, sampling: PLAIN, logprobs: null, history: NOTHING, barred: [] };
+    const [drawn] = await new LogitReader(LOGIT_BLOCK).read([{ ...reading, random: () => 1 - 1e-7 }]);
+    expect(drawn!.token).toBe(99);
   });
 
   test('draws in proportion to the probabilities, in one block and over several', async () => {

@@ -1,5 +1,6 @@
 /** Logits in arrays, by blocks, without a runtime. Counts what is read. */
-import { type BlockPlace, maximaOf, type RunLogits, type WeighedPosition } from '../../../../src/engine/run-logits.js';
+import type { Weighing } from '../../../../src/engine/logit-weigher.js';
+import { type BlockPlace, maximaOf, type RunLogits } from '../../../../src/engine/run-logits.js';
 import { LOGIT_BLOCK } from '../../../../src/graph/logit-blocks.js';
 
 export class PlainLogits implements RunLogits {
@@ -15,7 +16,7 @@ export class PlainLogits implements RunLogits {
     this.maxima = Float32Array.from(positions.flatMap((logits) => [...maximaOf(logits)]));
   }
 
-  weigh(wanted: readonly WeighedPosition[]): Promise<Float32Array[]> {
+  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
     return Promise.resolve(
       wanted.map(({ position, largest, temperature }) =>
         Float32Array.from(maximaOf(this.#positions[position]!), (_, block) => {
@@ -36,7 +37,7 @@ export class PlainLogits implements RunLogits {
     return Promise.resolve(positions.map((position) => this.#positions[position]!.slice()));
   }
 
-  changed(logits: Float32Array): RunLogits {
+  ofOne(logits: Float32Array): RunLogits {
     return new PlainLogits([logits]);
   }
 
