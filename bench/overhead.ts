@@ -1,13 +1,13 @@
 /**
  * What a run costs however little it computes: a decoder of 30 layers, 64 wide, one token of one row, by the form of its
- * graph. `none` has no LoRA ports, as a merged lane has it; `shared` the one kind; `ports` both; `beside` can take a second
- * part of a run. Ports have no rank rows. What a layer takes more than nothing is `run` of src/engine/port-costs.ts.
+ * graph. `none` has no LoRA ports; `path` and `shared` have the one kind, without and with a mask; `ports` both kinds. `one
+ * token` can do no more than that; the others take any number, and a second part of a run. Ports have no rank rows. What a layer takes more than nothing is `run` of src/engine/port-costs.ts.
  *
  * Each form is a session; they take their runs in turn. Medians. Flags: --rounds=60, --layers=30, --threads=1.
  */
 import { join } from 'node:path';
 import { AdapterBank } from '../src/engine/adapter-bank.js';
-import { type GraphForm, oneForm } from '../src/engine/graph-forms.js';
+import { type GraphForm, oneForm, optionsOf } from '../src/engine/graph-forms.js';
 import { KvCache } from '../src/engine/kv-cache.js';
 import { EngineMemory } from '../src/engine/loaded-model.js';
 import { LoraPorts } from '../src/engine/lora-ports.js';
@@ -25,14 +25,16 @@ import { temporaryFolder } from './support/temporary-folder.js';
 
 const ROUNDS = flag('rounds', 60);
 const WARM_UP = 5;
+const PROMPT = 40;
 const SHAPE = { ...SHAPES.tiny, layers: flag('layers', 30) };
 const FORMS: Readonly<Record<string, GraphForm>> = {
-  none: { lora: 'none', beside: false },
-  'none, beside': { lora: 'none', beside: true },
-  shared: { lora: 'shared', beside: false },
-  'shared, beside': { lora: 'shared', beside: true },
-  ports: { lora: 'ports', beside: false },
-  'ports, beside': { lora: 'ports', beside: true },
+  'none, one token': { lora: 'none', oneToken: true },
+  none: { lora: 'none', oneToken: false },
+  'path, one token': { lora: 'path', oneToken: true },
+  'shared, one token': { lora: 'shared', oneToken: true },
+  shared: { lora: 'shared', oneToken: false },
+  'ports, one token': { lora: 'ports', oneToken: true },
+  ports: { lora: 'ports', oneToken: false },
 };
 
 interface Form {
@@ -60,7 +62,7 @@ printTable(forms.map(({ name, inputs, ms }) => [name, `${inputs} inputs, ${media
 for (const session of sessions) await session.release();
 
 async function formOf(name: string, options: GraphForm): Promise<Form> {
-  const graph = encodeDecoderGraph(config, tensors, options);
+  const graph = encodeDecoderGraph(config, tensors, optionsOf(options));
   const threads = flag('threads', 1);
   const session = await Session.load({ graph, folder: source.folder }, { threads });
   sessions.push(session);
@@ -70,11 +72,11 @@ async function formOf(name: string, options: GraphForm): Promise<Form> {
   const runner = new Runner(config, form, kv, ranksOf(options, memory));
   kv.open('row', 64);
   const row = { row: 'row', adapters: [], logitsAt: [0] };
-  await runner.run([{ ...row, tokens: Array.from({ length: 40 }, (_, i) => i), start: 0 }]);
+  for (let start = 0; start < PROMPT; start++) await runner.run([{ ...row, tokens: [start], start }]);
   return {
     name,
     inputs: session.inputNames.length,
-    run: () => runner.run([{ ...row, tokens: [5], start: 40 }]),
+    run: () => runner.run([{ ...row, tokens: [5], start: PROMPT }]),
     ms: [],
   };
 }

@@ -9,6 +9,7 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
+import type { GraphOptions } from '../graph/graph-options.js';
 import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
 import { Session, type SessionOptions } from './ort.js';
 
@@ -21,8 +22,8 @@ export type UsedPorts = (typeof PORTS)[number];
 
 export interface GraphForm {
   lora: UsedPorts;
-  /** A run may have a second part. */
-  beside: boolean;
+  /** A run has one part, whose rows have one new token each; else any number of tokens, and there may be a second part. */
+  oneToken: boolean;
 }
 
 export interface FormSession extends GraphForm {
@@ -40,20 +41,20 @@ export interface RunSessions {
 }
 
 export const oneForm = (form: FormSession, weigher: LogitWeigher): RunSessions => ({
-  runsTwoParts: form.beside,
+  runsTwoParts: !form.oneToken,
   weigher,
   for: () => form,
 });
 
-const WHOLE: GraphForm = { lora: 'ports', beside: true };
+const WHOLE: GraphForm = { lora: 'ports', oneToken: false };
 /** In the order in which they are loaded. */
 const LEANER: readonly GraphForm[] = [
-  { lora: 'none', beside: false },
-  { lora: 'path', beside: false },
-  { lora: 'ports', beside: false },
-  { lora: 'shared', beside: false },
-  { lora: 'shared', beside: true },
-  { lora: 'none', beside: true },
+  { lora: 'none', oneToken: true },
+  { lora: 'path', oneToken: true },
+  { lora: 'ports', oneToken: true },
+  { lora: 'shared', oneToken: true },
+  { lora: 'shared', oneToken: false },
+  { lora: 'none', oneToken: false },
 ];
 
 export interface FormWeights {
@@ -111,17 +112,21 @@ export class GraphForms implements RunSessions {
 
   async #load(form: GraphForm): Promise<void> {
     const { config, folder, tensors } = this.#weights;
-    const graph = encodeDecoderGraph(config, tensors, form);
+    const graph = encodeDecoderGraph(config, tensors, optionsOf(form));
     this.#loaded.push({ ...form, session: await Session.load({ graph, folder }, this.#options) });
     this.#loaded.sort((one, other) => size(one) - size(other));
   }
 }
 
-function does(form: GraphForm, { lora, beside }: GraphForm): boolean {
-  return PORTS.indexOf(form.lora) >= PORTS.indexOf(lora) && (form.beside || !beside);
+export function optionsOf({ lora, oneToken }: GraphForm): GraphOptions {
+  return { lora, oneToken, beside: !oneToken };
 }
 
-/** Ports count for more than a second part. */
-function size({ lora, beside }: GraphForm): number {
-  return 2 * PORTS.indexOf(lora) + Number(beside);
+function does(form: GraphForm, { lora, oneToken }: GraphForm): boolean {
+  return PORTS.indexOf(form.lora) >= PORTS.indexOf(lora) && (!form.oneToken || oneToken);
+}
+
+/** Ports count for more than what a second part takes. */
+function size({ lora, oneToken }: GraphForm): number {
+  return 2 * PORTS.indexOf(lora) + Number(!oneToken);
 }

@@ -8,7 +8,7 @@
 import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import type { ByteBudget } from './byte-budget.js';
-import { type GraphForm, oneForm } from './graph-forms.js';
+import { type GraphForm, oneForm, optionsOf } from './graph-forms.js';
 import { KvCache } from './kv-cache.js';
 import type { MergedWeights } from './merged-weights.js';
 import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
@@ -21,7 +21,7 @@ import { Runner, type RunnerRow } from './runner.js';
 import type { MergedModel } from './served-model.js';
 import { sessionDevice } from './session-device.js';
 
-const FORM: GraphForm = { lora: 'none', beside: true };
+const FORM: GraphForm = { lora: 'none', oneToken: false };
 
 export class CpuMergedModel implements MergedModel {
   readonly config: ModelConfig;
@@ -56,7 +56,7 @@ export class CpuMergedModel implements MergedModel {
       prefixes,
     }: { bytes: number; limits: EngineLimits; kvBudget: ByteBudget; prefixes: PrefixCache },
   ): Promise<CpuMergedModel> {
-    const graph = encodeDecoderGraph(config, tensors, FORM);
+    const graph = encodeDecoderGraph(config, tensors, optionsOf(FORM));
     const session = await Session.load({ graph, files }, { threads: limits.threads, device: sessionDevice(limits) });
     return new CpuMergedModel(
       config,

@@ -100,7 +100,8 @@ export class Runner {
   async #runOnce(parts: readonly PlacedPart[], alone: boolean): Promise<RowLogits[]> {
     if (parts.length === 0) return [];
     const ranks = this.#ranks.feed({ parts: parts.map(rankPart), alone });
-    const form = this.#sessions.for({ lora: ranks.used, beside: parts.length > 1 });
+    const oneToken = parts.length === 1 && parts[0]?.tokens === 1;
+    const form = this.#sessions.for({ lora: ranks.used, oneToken });
     const outputs = await form.session.run(
       this.#feedsOf(form).build(parts, ranks),
       parts.length > 1 ? [...OUTPUTS, beside(NEW_K), beside(NEW_V)] : OUTPUTS,

@@ -34,7 +34,7 @@ export class SessionFeeds {
   constructor(form: FormSession, inputs: BatchInputs, noPast: NamedTensors) {
     this.#form = form;
     this.#inputs = inputs;
-    if (!form.beside) return;
+    if (form.oneToken) return;
     this.#nobody = { [IS_BESIDE]: bool(false) };
     inputs.build([NOBODY, NOBODY], NO_RANKS, this.#nobody);
     for (const [name, tensor] of noPast) this.#nobody[beside(name)] = tensor;
@@ -48,7 +48,7 @@ export class SessionFeeds {
     const shared = lora === 'none' ? [] : ranks.shared;
     const [slots = [], slotsBeside = []] = lora === 'ports' ? ranks.slots : [];
     this.#feedRanks([slots, ...shared.map(({ tensors }) => tensors)]);
-    if (this.#form.beside) this.#feedSlotsBeside(slotsBeside);
+    if (!this.#form.oneToken) this.#feedSlotsBeside(slotsBeside);
     this.#feedPasts(parts);
     this.#inputs.build(parts, { ...ranks, shared: lora === 'path' ? [] : shared }, this.#feeds);
     return this.#feeds;

@@ -1,5 +1,5 @@
 /** Grouped-query attention (arXiv 2305.13245): projections in, attention over the cache, projection out. */
-import { attend, type Projected } from './attend.js';
+import { attend, attendOneToken, type Projected } from './attend.js';
 import { attendPool } from './attend-pool.js';
 import type { Decoder } from './decoder.js';
 import type { Value } from './graph-builder.js';
@@ -54,6 +54,10 @@ function attended(d: Decoder, layer: number, projected: Projected): { sum: Value
   const g = d.graph;
   if (d.parts === null) return { sum: attendPool(d, layer, perHead(d, projected)), newRows: [] };
   const { first, second } = d.parts;
+  if (d.options.oneToken) {
+    const { sum, newK, newV } = attendOneToken(d, layer, first, projected);
+    return { sum, newRows: [{ k: newK, v: newV }] };
+  }
   const inPart = (part: RunPart, own: Projected): { sum: Value; newRows: NewRows } => {
     const { q, k, v } = perHead({ graph: g, queryShape: part.queryShape, keyShape: part.keyShape }, own);
     const { sum, newK } = attend(d, layer, part, { q, k, v });

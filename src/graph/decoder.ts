@@ -57,6 +57,7 @@ export class Decoder {
       weights: 'initializers',
       cache: 'past',
       beside: false,
+      oneToken: false,
       floatType: 'float32',
       ...options,
     };
@@ -70,11 +71,12 @@ export class Decoder {
       this.keyShape = g.input(KEY_SHAPE, DataType.int64, [4]);
       return;
     }
-    const first = new RunPart(g, config, 'first');
+    const { oneToken } = this.options;
+    const first = new RunPart(g, config, 'first', { oneToken });
     this.parts = { first };
     ({ ids: this.inputIds, rotary: this.rotary, queryShape: this.queryShape, keyShape: this.keyShape } = first);
     if (!this.options.beside) return;
-    const beside = new RunPart(g, config, 'beside');
+    const beside = new RunPart(g, config, 'beside', { oneToken });
     this.inputIds = Concat(g, [first.ids, beside.ids], 0);
     const isThere = g.input(IS_BESIDE, DataType.bool, [1]);
     this.parts = { first, second: { part: beside, isThere, tokens: Concat(g, [first.tokens, beside.tokens], 0) } };

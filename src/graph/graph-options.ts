@@ -17,6 +17,8 @@ export interface GraphOptions {
   cache?: 'past' | 'pool';
   /** A run may have a second part (`ports.ts`); of a cache that is fed. */
   beside?: boolean;
+  /** All rows of a run have one new token, T = 1: such a graph has fewer operators. Of a cache that is fed, without `beside`. */
+  oneToken?: boolean;
   /**
    * 'float16', of weights that are inputs and a cache that is a pool: matrices, adapters and the pool are float16, and so
    * are the products with the first two. All else is computed in float32: `narrow.ts`.

@@ -8,7 +8,7 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import { DataType } from '../formats/onnx/model.js';
 import { float32Tensor } from '../formats/onnx/tensor.js';
 import type { GraphBuilder, Value } from './graph-builder.js';
-import { Cast, Cos, Mul, Range, Reshape, RotaryEmbedding, Shape, Sin, Size } from './ops.js';
+import { Cast, Cos, Expand, Mul, Range, Reshape, RotaryEmbedding, Shape, Sin, Size } from './ops.js';
 import { ROTARY_COS, ROTARY_SIN } from './pool-ports.js';
 
 /** Radians a position, for each pair of a head's elements: [hd/2]. Rounded to float32 at each step, as torch does. */
@@ -37,14 +37,17 @@ export function inverseFrequencies({ headDim, rope }: Pick<ModelConfig, 'headDim
 }
 
 export interface Rotary {
-  /** Rotates and multiplies by 1/√hd, so that the scores need no scaling. q: [B, heads, T, hd] → same */
+  /**
+   * Rotates and multiplies by 1/√hd, so that the scores need no scaling. q: [B, heads, T, hd] or, where several queries of a
+   * token stand in a row, [B, kv, queries, hd] → same
+   */
   query: (q: Value) => Value;
   /** k: [B, kv, T, hd] → same */
   key: (k: Value) => Value;
 }
 
-/** positionIds: [B, T] */
-export function rotaryEmbedding(g: GraphBuilder, config: ModelConfig, positionIds: Value): Rotary {
+/** positionIds: [B, T]; T is 1 where there are several queries a token. */
+export function rotaryEmbedding(g: GraphBuilder, config: ModelConfig, positionIds: Value, queries = 1): Rotary {
   return g.within('rotary', () => {
     const frequencies = float32Tensor('rotary.frequencies', inverseFrequencies(config), [1, config.headDim / 2]);
     const positions = Cast(g, Reshape(g, positionIds, g.int64s(-1, 1)), DataType.float32);
@@ -52,13 +55,20 @@ export function rotaryEmbedding(g: GraphBuilder, config: ModelConfig, positionId
     const cos = Cos(g, angles);
     const sin = Sin(g, angles);
     const scale = g.float32(1 / Math.sqrt(config.headDim));
-    const queryCos = Mul(g, cos, scale);
-    const querySin = Mul(g, sin, scale);
-    const rows = Range(g, g.int64(0), Size(g, positionIds), g.int64(1));
-    const cacheRows = Reshape(g, rows, Shape(g, positionIds, 0, 2));
+    const rowsOf = (ids: Value): Value =>
+      Reshape(g, Range(g, g.int64(0), Size(g, ids), g.int64(1)), Shape(g, ids, 0, 2));
+    const perQuery = (table: Value): Value => {
+      const scaled = Mul(g, table, scale);
+      if (queries === 1) return scaled;
+      const repeated = Expand(g, Reshape(g, scaled, g.int64s(-1, 1, config.headDim / 2)), g.int64s(1, queries, 1));
+      return Reshape(g, repeated, g.int64s(-1, config.headDim / 2));
+    };
+    const rows = rowsOf(positionIds);
+    const queryRows = queries === 1 ? rows : rowsOf(Expand(g, positionIds, g.int64s(1, queries)));
+    const [queryCos, querySin] = [perQuery(cos), perQuery(sin)];
     return {
-      query: (q) => RotaryEmbedding(g, q, cacheRows, queryCos, querySin),
-      key: (k) => RotaryEmbedding(g, k, cacheRows, cos, sin),
+      query: (q) => RotaryEmbedding(g, q, queryRows, queryCos, querySin),
+      key: (k) => RotaryEmbedding(g, k, rows, cos, sin),
     };
   });
 }

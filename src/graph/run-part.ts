@@ -31,14 +31,17 @@ export class RunPart {
   /** Run-time number of its tokens, B·T: [1] */
   readonly tokens: Value;
 
-  constructor(g: GraphBuilder, config: ModelConfig, which: 'first' | 'beside') {
+  /** `oneToken`: all rows have one new token, T = 1. */
+  constructor(g: GraphBuilder, config: ModelConfig, which: 'first' | 'beside', { oneToken }: { oneToken: boolean }) {
     const named = (name: string): string => (which === 'first' ? name : beside(name));
-    const [B, T, S, Q] = which === 'first' ? ['B', 'T', 'S', 'Q'] : ['B2', 'T2', 'S2', 'Q2'];
+    const [B, S, Q] = which === 'first' ? ['B', 'S', 'Q'] : ['B2', 'S2', 'Q2'];
+    const T = oneToken ? 1 : which === 'first' ? 'T' : 'T2';
     const { heads, kvHeads, headDim, layers } = config;
     const ids = g.input(named(INPUT_IDS), DataType.int64, [B, T]);
     this.ids = Reshape(g, ids, g.int64s(-1));
     this.tokens = Shape(g, this.ids, 0, 1);
-    this.rotary = rotaryEmbedding(g, config, g.input(named(POSITION_IDS), DataType.int64, [B, T]));
+    const positions = g.input(named(POSITION_IDS), DataType.int64, [B, T]);
+    this.rotary = rotaryEmbedding(g, config, positions, oneToken ? heads / kvHeads : 1);
     this.attentionBias = g.input(named(ATTENTION_BIAS), DataType.float32, [B, 1, Q, `${S} + ${T}`]);
     const shape = Shape(g, ids, 0, 2);
     this.queryShape = Concat(g, [shape, g.int64s(heads, headDim)], 0);

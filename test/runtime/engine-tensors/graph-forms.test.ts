@@ -96,18 +96,18 @@ describe('forms of a graph', () => {
       { shared: true },
     );
     const got = (needs: GraphForm): GraphForm => {
-      const { lora, beside } = forms.for(needs);
-      return { lora, beside };
+      const { lora, oneToken } = forms.for(needs);
+      return { lora, oneToken };
     };
-    const bare = { lora: 'none', beside: false } as const;
-    expect(got(bare)).toEqual({ lora: 'ports', beside: true });
+    const bare = { lora: 'none', oneToken: true } as const;
+    expect(got(bare)).toEqual({ lora: 'ports', oneToken: false });
     while (await forms.loadNext()) continue;
     expect(got(bare)).toEqual(bare);
-    expect(got({ lora: 'none', beside: true })).toEqual({ lora: 'none', beside: true });
-    expect(got({ lora: 'path', beside: false })).toEqual({ lora: 'path', beside: false });
-    expect(got({ lora: 'path', beside: true })).toEqual({ lora: 'shared', beside: true });
+    expect(got({ lora: 'none', oneToken: false })).toEqual({ lora: 'none', oneToken: false });
+    expect(got({ lora: 'path', oneToken: true })).toEqual({ lora: 'path', oneToken: true });
+    expect(got({ lora: 'path', oneToken: false })).toEqual({ lora: 'shared', oneToken: false });
     for (const lora of ['shared', 'ports'] as const) {
-      for (const beside of [false, true]) expect(got({ lora, beside })).toEqual({ lora, beside });
+      for (const oneToken of [false, true]) expect(got({ lora, oneToken })).toEqual({ lora, oneToken });
     }
     expect(new Set(forms.for(bare).session.inputNames)).not.toContain('is_beside');
     await forms.release();
