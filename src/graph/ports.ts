@@ -34,7 +34,7 @@
  * in] with a slot for each row; its P, the rank rows of a slot, is the same for all rows and for all modules of one projection, and rows with less are zero
  * in the rest. `port-groups.ts` has the groups; `lm_head` has a shared port only. The y of a linear is W x, and both.
  * With `lora: 'shared'` a graph has no private ports, with 'path' no masks either, so that every token has every rank row
- * that is fed, and with 'none' no ports at all.
+ * that is fed, and with 'none' no ports at all. With `oneToken` T is 1.
  *
  * With `beside` a run may have a second part, of other rows with another T and S, so that one reading of the weights serves
  * both: prompts beside rows that decode, or rows of two capacities. `is_beside` (bool, [1]) says whether it is there; its
