@@ -67,11 +67,13 @@ interface Sample {
   gpuBytes: number;
 }
 const SAMPLES = 50;
-/** Every way in which a token is drawn: by the likeliest, by all weights, by a cut, by changed scores. */
+/** Every way in which a token is drawn: the likeliest, by all weights, by each cut, from changed scores. */
 const SAMPLINGS: readonly SamplingParams[] = [
   GREEDY,
   { ...GREEDY, temperature: 1 },
   { ...GREEDY, temperature: 1, topP: 0.9 },
+  { ...GREEDY, temperature: 1, topK: 20 },
+  { ...GREEDY, temperature: 1, minP: 0.1 },
   { ...GREEDY, temperature: 1, logitBias: { 1: 5 } },
 ];
 const NOTHING_YET = { seen: new Set<number>(), generated: new Map<number, number>() };
@@ -99,8 +101,9 @@ for (let turn = 0; done < steps; turn++) {
     const [logits] = await model.run([{ row, tokens: computed, start, adapters, logitsAt: [computed.length - 1] }]);
     if (logits?.finite !== true) throw new Error('a row has no logits');
     start += computed.length;
-    const sampling = SAMPLINGS[start % SAMPLINGS.length] ?? GREEDY;
-    const reading = { run: logits.run, position: logits.first, logprobs: start % 2 === 0 ? 3 : null, sampling };
+    const sampling = SAMPLINGS[done % SAMPLINGS.length] ?? GREEDY;
+    const logprobs = Math.floor(done / SAMPLINGS.length) % 2 === 0 ? 3 : null;
+    const reading = { run: logits.run, position: logits.first, logprobs, sampling };
     await reader.read([{ ...reading, history: NOTHING_YET, random: Math.random, barred: [] }]);
     // Whatever was drawn, so that rows begin with what others left.
     computed = [start % model.config.vocabSize];

@@ -55,6 +55,11 @@ export class BatchInputs {
     this.#masks(parts, ranks, feeds);
   }
 
+  /** Lets go of memory that only large runs need. */
+  forget(): void {
+    this.#biases.fill(new Float32Array(0));
+  }
+
   #masks(parts: readonly BatchPart[], { shared, slotted }: RankFeeds, feeds: Record<string, InputTensor>): void {
     if (shared.length === 0) return;
     const ofTokens = parts.flatMap(({ ordered, tokens }, part) =>

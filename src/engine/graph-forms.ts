@@ -43,7 +43,10 @@ export interface RunSessions {
 export const oneForm = (form: FormSession, weigher: LogitWeigher): RunSessions => ({
   runsTwoParts: !form.oneToken,
   weigher,
-  for: () => form,
+  for: (needs) => {
+    if (!does(form, needs)) throw new Error(`${describe(form)} can't do a run for ${describe(needs)}`);
+    return form;
+  },
 });
 
 const WHOLE: GraphForm = { lora: 'ports', oneToken: false };
@@ -100,7 +103,7 @@ export class GraphForms implements RunSessions {
 
   for(needs: GraphForm): FormSession {
     const form = this.#loaded.find((each) => does(each, needs));
-    if (form === undefined) throw new Error(`no form of the graph has ${needs.lora} ports`);
+    if (form === undefined) throw new Error(`no form of the graph can do a run for ${describe(needs)}`);
     return form;
   }
 
@@ -121,6 +124,8 @@ export class GraphForms implements RunSessions {
 export function optionsOf({ lora, oneToken }: GraphForm): GraphOptions {
   return { lora, oneToken, beside: !oneToken };
 }
+
+const describe = ({ lora, oneToken }: GraphForm): string => `ports ${lora}, ${oneToken ? 'one token' : 'any tokens'}`;
 
 function does(form: GraphForm, { lora, oneToken }: GraphForm): boolean {
   return PORTS.indexOf(form.lora) >= PORTS.indexOf(lora) && (!form.oneToken || oneToken);

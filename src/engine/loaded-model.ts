@@ -135,10 +135,11 @@ export class LoadedModel implements ServedModel {
     return CpuMergedModel.load(weights, { bytes: this.mergedBytes, limits: this.#limits, kvBudget, prefixes });
   }
 
-  rest(): void {
+  async rest(): Promise<void> {
     this.ports.rest();
     this.bank.rest();
     this.#runner.forgetFeeds();
+    await this.#forms.weigher.rest();
   }
 
   async release(): Promise<void> {

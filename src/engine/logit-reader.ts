@@ -1,12 +1,13 @@
 /**
  * Reads what the logits of a run say: of a prompt's token how likely it was, else which token comes next. Of all positions
- * at once, in two rounds: the weights of blocks, then the blocks that matter. So little comes down from a device.
+ * at once, in rounds, of which each may be for none: logits that change before the draw, the weights of blocks, the blocks
+ * that matter. So little comes down from a device.
  */
 import { blockCount } from '../graph/logit-blocks.js';
+import type { Weighing } from './logit-weigher.js';
 import { likeliestBlocks, tokenLogprob } from './logprobs.js';
 import { blockOf, PositionLogits } from './position-logits.js';
 import type { SamplingParams, TokenLogprob } from './protocol.js';
-import type { Weighing } from './logit-weigher.js';
 import type { BlockPlace, RunLogits } from './run-logits.js';
 import { type Draw, drawsByWeight, Sampler } from './sampling.js';
 import { changeScores, changesScores, type TokenHistory } from './score-changes.js';
@@ -45,8 +46,7 @@ export class LogitReader {
   async read(readings: readonly Reading[]): Promise<ReadToken[]> {
     const opened = readings.map((reading) => new OpenReading(reading));
     await changeScoresOf(opened);
-    await weigh(opened.flatMap((one) => one.weightsToDraw()));
-    await weigh(opened.flatMap((one) => one.weightsToReport()));
+    await weigh(opened.flatMap((one) => one.weightsToKnow()));
     await readBlocks(opened.flatMap((one) => one.beginDraw(this.#sampler)));
     return opened.map((one) => one.finish());
   }
@@ -106,21 +106,24 @@ class OpenReading {
     else this.#scores = sourceAt(run.ofOne(scores), 0);
   }
 
-  weightsToDraw(): WantedWeights[] {
-    if (!this.#isDrawn || !drawsByWeight(this.#sampling, this.model.logits.vocabSize)) return [];
+  /** Of the draw, and of what is reported, which is the model's own temperature. */
+  weightsToKnow(): WantedWeights[] {
+    const wanted: WantedWeights[] = [];
     const { temperature } = this.#sampling;
-    return [{ source: this.#scores, temperature, take: (weights) => (this.#drawWeights = weights) }];
-  }
-
-  weightsToReport(): WantedWeights[] {
-    if (this.#reading.logprobs === null || this.#reportedWeights !== undefined) return [];
-    return [{ source: this.model, temperature: 1, take: (weights) => (this.#modelWeights = weights) }];
-  }
-
-  /** Of the model's own temperature. */
-  get #reportedWeights(): Float32Array | undefined {
-    const isDrawnFrom = this.#scores === this.model && this.#sampling.temperature === 1;
-    return this.#modelWeights ?? (isDrawnFrom ? this.#drawWeights : undefined);
+    const drawn = this.#isDrawn && drawsByWeight(this.#sampling, this.model.logits.vocabSize);
+    const isReported = this.#reading.logprobs !== null;
+    const isSame = drawn && this.#scores === this.model && temperature === 1;
+    if (drawn) {
+      const take = (weights: Float32Array): void => {
+        this.#drawWeights = weights;
+        if (isSame) this.#modelWeights = weights;
+      };
+      wanted.push({ source: this.#scores, temperature, take });
+    }
+    if (isReported && !isSame) {
+      wanted.push({ source: this.model, temperature: 1, take: (weights) => (this.#modelWeights = weights) });
+    }
+    return wanted;
   }
 
   /** → the blocks that the draw and the report look at */
@@ -144,7 +147,7 @@ class OpenReading {
     const token = known ?? this.#draw?.finish();
     if (token === undefined) throw new Error('a token was not drawn');
     if (logprobs === null) return { token };
-    const weights = this.#reportedWeights;
+    const weights = this.#modelWeights;
     if (weights === undefined) throw new Error('a position whose log-probabilities are wanted was not weighed');
     return { token, logprob: tokenLogprob(this.model.logits, weights, token, logprobs) };
   }

@@ -48,7 +48,12 @@ export class LogitWeigher {
     return weighings.map((_, i) => weights.data.subarray(i * blocks, (i + 1) * blocks));
   }
 
-  /** No call may be under way. */
+  /** Gives back memory that nothing needed since the last call. No weighing may be under way. */
+  rest(): Promise<void> {
+    return this.#session.rest();
+  }
+
+  /** No weighing may be under way. */
   release(): Promise<void> {
     return this.#session.release();
   }

@@ -23,7 +23,8 @@ export function tokenLogprob(
   token: number,
   alternatives: number,
 ): TokenLogprob {
-  const logprob = (id: number): number => logits.logit(id) - logits.largest - Math.log(totalOf(weights));
+  const ofTotal = Math.log(totalOf(weights));
+  const logprob = (id: number): number => logits.logit(id) - logits.largest - ofTotal;
   const top = likeliestTokens(logits, alternatives).map((id) => ({ token: id, logprob: logprob(id) }));
   return { token, logprob: logprob(token), top };
 }

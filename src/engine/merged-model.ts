@@ -71,8 +71,9 @@ export class CpuMergedModel implements MergedModel {
     return this.#runner.run(rows, others);
   }
 
-  rest(): void {
+  async rest(): Promise<void> {
     this.#runner.forgetFeeds();
+    await this.#weigher.rest();
   }
 
   async release(): Promise<void> {

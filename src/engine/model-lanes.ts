@@ -92,7 +92,7 @@ export class ModelLanes {
   /** Between steps. */
   async rest(): Promise<void> {
     await this.model.rest();
-    for (const { model } of [...this.#merged.values(), ...this.#retired]) model.rest();
+    for (const { model } of [...this.#merged.values(), ...this.#retired]) await model.rest();
   }
 
   /** Retired lanes whose rows have ended. They are no longer held: whoever takes them frees them, between steps. */

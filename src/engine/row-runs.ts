@@ -75,7 +75,8 @@ export class RowRuns {
 
 /** What is to be read at each of the row's positions. */
 function readingsOf({ sequence, logitsAt }: ScheduledRow, { run, first }: RowLogits): Reading[] {
-  const { request, random, barred } = sequence;
+  const { request, barred } = sequence;
+  const random = (): number => sequence.random();
   return logitsAt.map((at, i) => {
     const known = sequence.tokens[sequence.computed + at + 1];
     const reading = { run, position: first + i, sampling: request.sampling, history: sequence, random, barred };

@@ -137,6 +137,7 @@ export class Runner {
   /** Lets go of what the last run was fed, which would keep its memory for the next. */
   forgetFeeds(): void {
     this.#fed?.forget();
+    this.#inputs.forget();
   }
 
   #feedsOf(form: FormSession): SessionFeeds {

@@ -37,8 +37,11 @@ function kindOf({ temperature, topK, topP, minP }: SamplingParams, vocabSize: nu
 export const drawsByWeight = (params: SamplingParams, vocabSize: number): boolean =>
   ['nucleus', 'all'].includes(kindOf(params, vocabSize));
 
+/** Of a logit's floor: far more than float64 loses. */
+const ROUNDING = 1e-6;
+
 export class Sampler {
-  /** Scratch, by token id: logits of candidates, and then their weights. */
+  /** Scratch of `finish`, by token id: logits of candidates, and then their weights. Draws may be open side by side. */
   readonly #weights: Float64Array;
   /** Tokens that can still be drawn, rising: the first `#count`. */
   readonly #candidates: Int32Array;
@@ -188,9 +191,6 @@ export class Sampler {
     return this.#candidates[this.#count - 1] as number;
   }
 }
-
-/** Of a logit's floor: far more than float64 loses. */
-const ROUNDING = 1e-6;
 
 function likeliest(logits: PositionLogits): Draw {
   const block = argmax(logits.maxima);

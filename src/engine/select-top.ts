@@ -9,7 +9,7 @@ export interface Edge {
 export const byCount = (): number => 1;
 export const byWeight = (weight: number): number => weight;
 
-/** values: [n or more] → a value that n of them reach, and no more than n exceed */
+/** values: [n or more] → a value that n of them reach, and fewer than n exceed */
 export const nthLargest = (values: Float32Array, n: number): number =>
   Float32Array.from(values).sort()[values.length - n] ?? -Infinity;
 

@@ -25,7 +25,9 @@ export class Sequence implements TokenHistory {
   /** Prompt positions that were cached when it began, until its first output has told so. */
   #cachedTokens = 0;
 
-  readonly random: () => number;
+  readonly #nextRandom: () => number;
+  /** Handed out for the token that comes next. */
+  #uniform: number | null = null;
   readonly #seen: Set<number>;
   readonly #generated = new Map<number, number>();
 
@@ -34,7 +36,7 @@ export class Sequence implements TokenHistory {
     this.arrival = arrival;
     this.tokens = [...request.prompt];
     this.scored = request.scoreFrom ?? Infinity;
-    this.random = randomNumbers(request.sampling.seed);
+    this.#nextRandom = randomNumbers(request.sampling.seed);
     this.#seen = new Set(request.sampling.repetitionPenalty === 1 ? [] : request.prompt);
   }
 
@@ -110,8 +112,15 @@ export class Sequence implements TokenHistory {
     return this.generatedCount < this.request.minTokens ? this.request.stopTokenIds : [];
   }
 
+  /** The number in [0, 1) that the next token is drawn with: the same until it is there, however often it is tried. */
+  random(): number {
+    this.#uniform ??= this.#nextRandom();
+    return this.#uniform;
+  }
+
   append(token: number): void {
     this.tokens.push(token);
+    this.#uniform = null;
     if (this.sampling.repetitionPenalty !== 1) this.#seen.add(token);
     this.#generated.set(token, (this.#generated.get(token) ?? 0) + 1);
   }

@@ -34,8 +34,8 @@ export interface ServedBank extends AdapterPlaces {
 export interface MergedModel extends LaneModel {
   /** What it takes of the device's memory, beside the base model and the KV cache. */
   readonly bytes: number;
-  /** Gives back memory that only runs need. None may be under way. */
-  rest(): void;
+  /** Gives back memory that nothing needed since the last call. No run may be under way. */
+  rest(): Promise<void>;
   /** Frees everything. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }
@@ -64,7 +64,7 @@ export interface ServedModel extends LaneModel {
   /** Makes what is to be made faster by it, piece by piece. False: all is done. No run may be under way. */
   prepare?(): Promise<boolean>;
   /** Gives back memory that nothing needed since the last call. No run may be under way. */
-  rest(): void | Promise<void>;
+  rest(): Promise<void>;
   /** Frees everything, but for merged models. No run may be under way, and none may follow. */
   release(): Promise<void>;
 }

@@ -2,7 +2,7 @@
  * What one session is fed from run to run. Hundreds of tensors, most of which are those of the last run: only what changes
  * is touched.
  */
-import { beside, IS_BESIDE } from '../graph/ports.js';
+import { ATTENTION_BIAS, beside, IS_BESIDE } from '../graph/ports.js';
 import type { BatchInputs, BatchPart } from './batch-inputs.js';
 import type { FormSession } from './graph-forms.js';
 import { bool, type InputTensor } from './ort.js';
@@ -54,12 +54,13 @@ export class SessionFeeds {
     return this.#feeds;
   }
 
-  /** Lets go of rank rows and cache, whose memory would be kept until the next run. */
+  /** Lets go of rank rows, cache and bias, whose memory would be kept until the next run. */
   forget(): void {
     for (const tensors of [...this.#ranksFed.splice(0), this.#pastFed]) {
       for (const [name] of tensors) Reflect.deleteProperty(this.#feeds, name);
     }
     this.#pastFed = [];
+    Reflect.deleteProperty(this.#feeds, ATTENTION_BIAS);
     for (const [name] of this.#slotsBeside) Reflect.deleteProperty(this.#feeds, beside(name));
     this.#slotsBeside = [];
     if (this.#nobody !== null) Object.assign(this.#feeds, this.#nobody);

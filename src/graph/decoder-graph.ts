@@ -48,7 +48,12 @@ export function buildDecoderGraph(
   for (const part of newRows[0]?.keys() ?? []) {
     const named = (name: string): string => (part === 0 ? name : beside(name));
     const ofPart = newRows.flatMap((layer) => layer[part] ?? []);
-    const shape = [part === 0 ? 'B' : 'B2', config.layers * config.kvHeads, part === 0 ? 'T' : 'T2', config.headDim];
+    const shape = [
+      part === 0 ? 'B' : 'B2',
+      config.layers * config.kvHeads,
+      part === 0 ? (d.options.oneToken ? 1 : 'T') : 'T2',
+      config.headDim,
+    ];
     g.output(named(NEW_K), join(ofPart.map(({ k }) => k)), DataType.float32, shape);
     g.output(named(NEW_V), join(ofPart.map(({ v }) => v)), DataType.float32, shape);
   }

@@ -61,6 +61,9 @@ export class Decoder {
       floatType: 'float32',
       ...options,
     };
+    if (this.options.oneToken && (this.options.beside || this.options.cache === 'pool')) {
+      throw new Error('a graph for one token a row has one part, and a cache that is fed');
+    }
     this.narrow = new Narrow(g, this.options.floatType);
     this.weights = new Weights(g, tensors, this.options);
     this.#modules = new Map(linearModules(config).map((module) => [module.name, module]));
@@ -76,7 +79,7 @@ export class Decoder {
     this.parts = { first };
     ({ ids: this.inputIds, rotary: this.rotary, queryShape: this.queryShape, keyShape: this.keyShape } = first);
     if (!this.options.beside) return;
-    const beside = new RunPart(g, config, 'beside', { oneToken });
+    const beside = new RunPart(g, config, 'beside', { oneToken: false });
     this.inputIds = Concat(g, [first.ids, beside.ids], 0);
     const isThere = g.input(IS_BESIDE, DataType.bool, [1]);
     this.parts = { first, second: { part: beside, isThere, tokens: Concat(g, [first.tokens, beside.tokens], 0) } };

@@ -9,12 +9,12 @@ import { GraphBuilder, type Value } from './graph-builder.js';
 import { Exp, Gather, Mul, PadEnd, ReduceMax, ReduceSum, Reshape, Sub } from './ops.js';
 import { LOGIT_MAXIMA, LOGIT_SUMS, LOGITS } from './ports.js';
 
-/** Tokens of a block, in the order of their ids. */
-export const LOGIT_BLOCK = 256;
+/** Tokens of a block, in the order of their ids. It divides most vocabularies: else all logits are copied to be padded. */
+export const LOGIT_BLOCK = 128;
 
 export const blockCount = (vocabSize: number): number => Math.ceil(vocabSize / LOGIT_BLOCK);
 
-/** Behind the vocabulary's end: below any logit, and still a number. */
+/** Behind the vocabulary's end: below the logits of any model, and still a number. */
 const NO_LOGIT = -3e38;
 
 /** The three outputs that tell of logits, [K, V]. */
@@ -25,11 +25,10 @@ export function outputLogits(g: GraphBuilder, logits: Value, vocabSize: number):
   g.output(LOGIT_SUMS, ReduceSum(g, out), DataType.float32, ['K']);
 }
 
+export const POSITIONS = 'positions';
 export const LARGEST = 'largest';
 export const INVERSE_TEMPERATURE = 'inverse_temperature';
 export const WEIGHTS = 'weights';
-
-export const POSITIONS = 'positions';
 
 /**
  * Σ exp((logit - largest) / temperature) over each block. logits: [K, V], positions: [n], of those that are weighed;

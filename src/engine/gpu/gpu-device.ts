@@ -32,6 +32,7 @@ import {
   type SessionOptions,
   uint8,
 } from '../ort.js';
+import { LazySession } from '../lazy-session.js';
 import { GpuLedger, type GpuTensor } from './gpu-tensor.js';
 
 interface Sessions {
@@ -58,7 +59,7 @@ export class GpuDevice {
   readonly floatType: FloatType;
   readonly #sessions: Sessions;
   /** By type and rank, loaded when they are first needed. */
-  readonly #uploads = new Map<string, Promise<Session>>();
+  readonly #uploads = new Map<string, LazySession>();
 
   private constructor(bus: BusTraffic, floatType: FloatType, sessions: Sessions) {
     this.bus = bus;
@@ -99,10 +100,10 @@ export class GpuDevice {
   async upload(values: HostValues, dims: readonly number[]): Promise<GpuTensor> {
     const fed = fromHost(values, dims);
     const key = `${fed.type} ${dims.length}`;
-    const loading =
-      this.#uploads.get(key) ?? this.load(encodeCopyGraph(typeOf(values), dims.length), { outputs: 'device' });
-    this.#uploads.set(key, loading);
-    return this.make(await loading, { [TENSOR]: fed });
+    const graph = (): Uint8Array => encodeCopyGraph(typeOf(values), dims.length);
+    const upload = this.#uploads.get(key) ?? new LazySession(() => this.load(graph(), { outputs: 'device' }));
+    this.#uploads.set(key, upload);
+    return this.make(await upload.get(), { [TENSOR]: fed });
   }
 
   /** A matrix, as float32. */
@@ -169,21 +170,28 @@ export class GpuDevice {
     const blockRows = Math.max(1, Math.floor(blockBytes / (Float32Array.BYTES_PER_ELEMENT * inFeatures)));
     if (this.floatType === 'float32' || outFeatures <= blockRows) return sum(weight, b);
     const merged = await this.zeros(outFeatures, inFeatures);
-    for (let first = 0; first < outFeatures; first += blockRows) {
-      const count = Math.min(blockRows, outFeatures - first);
-      const lines = BigInt64Array.from({ length: count }, (_, i) => BigInt(first + i));
-      const columns = new Float32Array(rank * count);
-      for (let r = 0; r < rank; r++) {
-        const begin = r * outFeatures + first;
-        columns.set(b.subarray(begin, begin + count), r * count);
+    const made: GpuTensor[] = [];
+    try {
+      for (let first = 0; first < outFeatures; first += blockRows) {
+        const count = Math.min(blockRows, outFeatures - first);
+        const lines = BigInt64Array.from({ length: count }, (_, i) => BigInt(first + i));
+        const columns = new Float32Array(rank * count);
+        for (let r = 0; r < rank; r++) {
+          const begin = r * outFeatures + first;
+          columns.set(b.subarray(begin, begin + count), r * count);
+        }
+        const rows = await this.select(weight, lines);
+        made.push(rows);
+        const block = await sum(rows, columns);
+        made.push(block);
+        await this.replace(merged, lines, block);
+        for (const tensor of made.splice(0)) tensor.dispose();
       }
-      const rows = await this.select(weight, lines);
-      const block = await sum(rows, columns);
-      await this.replace(merged, lines, block);
-      rows.dispose();
-      block.dispose();
+      return merged;
+    } catch (error) {
+      for (const tensor of [...made, merged]) tensor.dispose();
+      throw error;
     }
-    return merged;
   }
 
   /** Runs a session with outputs on the device, of which there is one. */
@@ -195,7 +203,7 @@ export class GpuDevice {
 
   async release(): Promise<void> {
     for (const session of Object.values<Session>({ ...this.#sessions })) await session.release();
-    for (const session of this.#uploads.values()) await (await session).release();
+    for (const upload of this.#uploads.values()) await upload.release();
   }
 }
 

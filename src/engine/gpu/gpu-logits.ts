@@ -22,7 +22,7 @@ export class GpuLogitMemory {
   /** Written by the last run. */
   #used: GpuTensor[] = [];
   /** For the next run that has as many positions. */
-  #free: GpuTensor | null = null;
+  #spare: GpuTensor | null = null;
 
   /** `threads`: of what is computed in the CPU's memory. */
   constructor(device: GpuDevice, vocabSize: number, threads: number) {
@@ -35,14 +35,14 @@ export class GpuLogitMemory {
 
   /** The logits of runs before are not needed any more. */
   reclaim(): void {
-    this.#free ??= this.#used.pop() ?? null;
+    this.#spare ??= this.#used.pop() ?? null;
     for (const tensor of this.#used.splice(0)) tensor.dispose();
   }
 
   /** To be written into, all of it: [positions, vocab] in float32; `positions` is not 0. */
   async take(positions: number): Promise<GpuTensor> {
-    let tensor = this.#free;
-    this.#free = null;
+    let tensor = this.#spare;
+    this.#spare = null;
     if (tensor !== null && tensor.dims[0] !== positions) {
       tensor.dispose();
       tensor = null;
@@ -65,15 +65,20 @@ export class GpuLogitMemory {
   }
 
   /** Frees what no run needs. None may be under way. */
-  rest(): void {
-    this.reclaim();
-    this.#free?.dispose();
-    this.#free = null;
+  async rest(): Promise<void> {
+    this.#free();
+    for (const part of [this.weigher, this.hostWeigher, this.#reader]) await part.rest();
   }
 
   async release(): Promise<void> {
-    this.rest();
+    this.#free();
     for (const part of [this.weigher, this.hostWeigher, this.#reader]) await part.release();
+  }
+
+  #free(): void {
+    this.reclaim();
+    this.#spare?.dispose();
+    this.#spare = null;
   }
 }
 

@@ -86,8 +86,8 @@ export class GpuMergedModel implements MergedModel {
     return this.#runner.run(rows);
   }
 
-  rest(): void {
-    this.#runner.rest();
+  rest(): Promise<void> {
+    return this.#runner.rest();
   }
 
   async release(): Promise<void> {

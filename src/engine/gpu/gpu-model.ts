@@ -121,7 +121,7 @@ export class GpuModel implements ServedModel {
 
   async rest(): Promise<void> {
     this.bank.rest();
-    this.#runner.rest();
+    await this.#runner.rest();
     // What the bank has said is carried out, though no run may come for long.
     await this.bank.ready(new Set());
   }

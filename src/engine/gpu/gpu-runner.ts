@@ -74,8 +74,8 @@ export class GpuRunner {
   }
 
   /** Gives back memory that only a run needs. None may be under way. */
-  rest(): void {
-    this.#logits.rest();
+  rest(): Promise<void> {
+    return this.#logits.rest();
   }
 
   /** No run may be under way. The session that it was given stays. */

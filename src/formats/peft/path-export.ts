@@ -109,6 +109,7 @@ async function* rowsOfA({ sources }: Whole): AsyncGenerator<Float32Array<ArrayBu
   for (const { adapter, module } of sources) {
     const elements = adapter.weights.elements(module.keyA);
     for (let first = 0; first < elements; first += PIECE_ELEMENTS) {
+      // In an array of its own, which may travel: the file isn't preloaded.
       yield adapter.weights.readFloat32(module.keyA, first, Math.min(PIECE_ELEMENTS, elements - first));
     }
   }

@@ -8,6 +8,7 @@ import { packedWeights } from '../../../src/engine/packed-weights.js';
 import { planShared } from '../../../src/engine/port-plan.js';
 import type { AdapterUse } from '../../../src/engine/protocol.js';
 import { largestDifference } from '../../conformance/support/largest-difference.js';
+import { PORT_FORMS } from '../../conformance/support/port-forms.js';
 import { alone, Row } from './support/conversation.js';
 import { everyLinear, TinyModel, use } from './support/tiny-model.js';
 import { wholeLogits } from '../../conformance/support/whole-logits.js';
@@ -43,6 +44,18 @@ describe('forms of a graph', () => {
     }
   }
 
+  /** Rows of one token a run, all together: the logits of each. */
+  async function stepByStep(model: LoadedModel, paths: readonly (readonly AdapterUse[])[]): Promise<Float32Array[]> {
+    const rows = paths.map((path, i) => new Row(model, `step ${i}`, path, 1));
+    const all = rows.map((): number[] => []);
+    for (const token of PROMPT) {
+      const logits = await wholeLogits(await model.run(rows.map((row) => row.feed([token]))));
+      for (const [i, ofRow] of logits.entries()) all[i]!.push(...ofRow);
+    }
+    for (const row of rows) row.close();
+    return all.map((ofRow) => Float32Array.from(ofRow));
+  }
+
   const open = (folder: string) => packedWeights(tiny.checkpoint, { root: folder, digest: 'tiny', threads: 1 });
 
   test('each computes what the whole one computes, as more and more of them are there', () =>
@@ -61,6 +74,22 @@ describe('forms of a graph', () => {
         expect(loaded).toBeLessThan(10);
       }
     }));
+
+  test.each(PORT_FORMS)('for one token a row, from the first one on: %s', (_, planner) =>
+    withBoth(async (forms, whole) => {
+      while (await forms.prepare()) continue;
+      const [parent, child] = adapters();
+      const [one, two] = [[use(parent!)], [use(parent!), use(child!, 0.5)]];
+      for (const model of [forms, whole]) model.ports.planner = planner;
+      for (const paths of [[[]], [[], []], [one], [two, two], [one, two, []]]) {
+        const ours = await stepByStep(forms, paths);
+        const wanted = await stepByStep(whole, paths);
+        for (const [i, logits] of ours.entries()) {
+          expect(largestDifference(logits, wanted[i]!)).toBeLessThanOrEqual(TOLERANCE);
+        }
+      }
+    }),
+  );
 
   test('rows change between them from step to step', () =>
     withBoth(async (forms, whole) => {

@@ -10,7 +10,8 @@ import { type Checkpoint, readCheckpoint } from '../../../../src/formats/checkpo
 import { type TensorToWrite, writeSafetensors } from '../../../../src/formats/safetensors/write-safetensors.js';
 import type { FoldedDelta } from '../../../../src/lowrank/delta.js';
 
-export const VOCAB = 61;
+/** Three blocks of logits, the last of them cut off. */
+export const VOCAB = 300;
 
 export const LIMITS: EngineLimits = {
   maxRows: 16,
