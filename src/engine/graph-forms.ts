@@ -1,7 +1,7 @@
 /**
  * The graph of one model in several forms, a session each, of which a run takes the leanest that can do it. A run costs by
- * the operators and inputs of its graph, used or not: without LoRA ports a step of a small model takes two thirds of what
- * it takes with ports that are off (`npm run bench -- overhead`).
+ * the operators and inputs of its graph, used or not: where nothing else is left, the leanest form takes a third of the time
+ * that the whole one does (`npm run bench -- overhead`).
  *
  * The form that can do everything is loaded with the model. The others come later, one by one, where the weights are mapped
  * from a file (`packed-weights.ts`): then a form takes memory for its operators alone.
