@@ -24,6 +24,7 @@ import { writeRandomModel } from './support/random-model.js';
 import { writeRandomTree } from './support/random-tree.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { type Contestant, ratioRange, takeTurns } from './support/turns.js';
 import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
@@ -79,7 +80,7 @@ await model.release();
 /** One row for each path in each form, and as many rows on the base. Returns the planner's share of the base's rate. */
 async function compare(title: string, rows: readonly (readonly AdapterUse[])[]): Promise<number> {
   const bare = rows.map(() => []);
-  const lanes: { name: string; step: () => Promise<number>; ms: number[] }[] = [];
+  const lanes: (Contestant & { name: string })[] = [];
   const add = async (name: string, paths: readonly (readonly AdapterUse[])[], planner: PortPlanner) => {
     model.ports.planner = planner;
     const lane = await decodingLane(model, paths, {
@@ -97,13 +98,7 @@ async function compare(title: string, rows: readonly (readonly AdapterUse[])[]):
   };
   await add('base', bare, planShared);
   for (const [name, planner] of Object.entries(FORMS)) await add(name, rows, planner);
-  for (let i = 0; i < STEPS; i++) {
-    // What runs first may find the machine in another state: take turns.
-    for (const j of lanes.keys()) {
-      const lane = lanes[(i + j) % lanes.length];
-      lane?.ms.push(await lane.step());
-    }
-  }
+  await takeTurns(lanes, STEPS);
   const nodes = new Set(rows.flat().map(({ digest }) => digest));
   process.stdout.write(`\n${title}: the planner has ${chosen.size} of ${nodes.size} nodes in private slots\n`);
   const base = lanes.find(({ name }) => name === 'base')?.ms ?? [];
@@ -115,13 +110,11 @@ async function compare(title: string, rows: readonly (readonly AdapterUse[])[]):
 }
 
 function describe(ms: readonly number[], base: readonly number[], rows: number): string {
-  const ratios = Float64Array.from(ms, (each, i) => (base[i] ?? NaN) / each);
   const ratio = median(base) / median(ms);
-  const range = `[${quantile(ratios, 0.1).toFixed(2)}–${quantile(ratios, 0.9).toFixed(2)}]`;
   const fastest = (samples: readonly number[]) => quantile(Float64Array.from(samples), 0.1);
   const fast = (fastest(base) / fastest(ms)).toFixed(2);
   const rate = ((rows * 1000) / median(ms)).toFixed(1);
-  return `${ratio.toFixed(2)}× ${range}, fastest tenth ${fast}×: ${rate} tokens/s (${median(ms).toFixed(1)} ms a step)`;
+  return `${ratio.toFixed(2)}× ${ratioRange(ms, base)}, fastest tenth ${fast}×: ${rate} tokens/s (${median(ms).toFixed(1)} ms a step)`;
 }
 
 /** `bar`: null where none is set. */

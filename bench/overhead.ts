@@ -11,7 +11,7 @@ import { type GraphForm, oneForm, optionsOf } from '../src/engine/graph-forms.js
 import { KvCache } from '../src/engine/kv-cache.js';
 import { EngineMemory } from '../src/engine/loaded-model.js';
 import { LoraPorts } from '../src/engine/lora-ports.js';
-import { hostWeigher } from '../src/engine/logit-weigher.js';
+import { hostMasses } from '../src/engine/block-masses.js';
 import { NO_ADAPTERS } from '../src/engine/no-adapters.js';
 import { Session } from '../src/engine/ort.js';
 import type { RankSource } from '../src/engine/rank-feeds.js';
@@ -68,7 +68,7 @@ async function formOf(name: string, options: GraphForm): Promise<Form> {
   sessions.push(session);
   const memory = new EngineMemory({ kvBudgetBytes: 2 ** 28, hostBudgetBytes: 2 ** 20 });
   const kv = new KvCache(config, config.maxPositions, memory.kv, 1);
-  const form = oneForm({ session, ...options }, hostWeigher(config.vocabSize, threads));
+  const form = oneForm({ session, ...options }, hostMasses(config.vocabSize, threads));
   const runner = new Runner(config, form, kv, ranksOf(options, memory));
   kv.open('row', 64);
   const row = { row: 'row', adapters: [], logitsAt: [0] };

@@ -8,15 +8,15 @@
  * Flags: --shape=111m|135m|wide|tiny, --steps=48, --prompt=32, --rows=1, --threads=0.
  */
 import { join } from 'node:path';
-import type { Lane } from '../src/engine/lane.js';
 import type { LoadedModel } from '../src/engine/loaded-model.js';
 import type { EngineLimits } from '../src/engine/protocol.js';
 import { decodingLane, timedStep } from './support/decoding-lane.js';
-import { flag, median, printTable, quantile } from './support/measure.js';
+import { flag, median, printTable } from './support/measure.js';
 import { quantizedSource } from './support/quantized-source.js';
 import { writeRandomModel } from './support/random-model.js';
 import { describeShape, parameters, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { ratioRange, takeTurns } from './support/turns.js';
 import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag();
@@ -38,7 +38,8 @@ const folder = await temporaryFolder();
 const plain = await writeRandomModel(join(folder, 'model'), SHAPE);
 process.stdout.write(`${describeShape(SHAPE)}\n${ROWS} rows, ${PROMPT} prompt tokens, ${STEPS} rounds of steps\n\n`);
 
-const bases: { name: string; model: LoadedModel; lane: Lane; ms: number[]; quantizedInMs: number }[] = [];
+const bases: { name: string; model: LoadedModel; step: () => Promise<number>; ms: number[]; quantizedInMs: number }[] =
+  [];
 for (const bits of [32, 8, 4] as const) {
   const startMs = performance.now();
   const source = bits === 32 ? plain : await quantizedSource(plain, folder, bits);
@@ -46,25 +47,24 @@ for (const bits of [32, 8, 4] as const) {
   const model = await wholeModel(source, LIMITS, folder);
   const options = { source, limits: LIMITS, prompt: PROMPT, vocab: SHAPE.vocab, steps: STEPS };
   const lane = await decodingLane(model, Array<[]>(ROWS).fill([]), options);
-  bases.push({ name: bits === 32 ? 'float32' : `int${bits}`, model, lane, ms: [], quantizedInMs });
+  bases.push({
+    name: bits === 32 ? 'float32' : `int${bits}`,
+    model,
+    step: () => timedStep(lane),
+    ms: [],
+    quantizedInMs,
+  });
 }
-for (let i = 0; i < STEPS; i++) {
-  for (const j of bases.keys()) {
-    const base = bases[(i + j) % bases.length];
-    base?.ms.push(await timedStep(base.lane));
-  }
-}
+await takeTurns(bases, STEPS);
 
 const float32 = bases[0]?.ms ?? [];
 printTable(
   bases.map(({ name, model, ms, quantizedInMs }) => {
-    const ratios = Float64Array.from(ms, (each, i) => (float32[i] ?? NaN) / each);
-    const range = `[${quantile(ratios, 0.1).toFixed(2)}–${quantile(ratios, 0.9).toFixed(2)}]`;
     const rate = `${((ROWS * 1000) / median(ms)).toFixed(1)} tokens/s (${median(ms).toFixed(1)} ms a step)`;
     const made =
       name === 'float32' ? '' : `, quantised at ${(parameters(SHAPE) / quantizedInMs / 1e3).toFixed(0)}M weights/s`;
     const memory = `${(model.bytes / 2 ** 20).toFixed(0)} MiB${made}`;
-    return [name, `${(median(float32) / median(ms)).toFixed(2)}× ${range}: ${rate}, ${memory}`];
+    return [name, `${(median(float32) / median(ms)).toFixed(2)}× ${ratioRange(ms, float32)}: ${rate}, ${memory}`];
   }),
 );
 const int4 = median(float32) / median(bases[2]?.ms ?? []);

@@ -9,14 +9,14 @@
  * Flags: --shape=135m|111m|wide|tiny, --rows=16, --quantize=int8|int4, --steps=24, --prompt=32, --threads=0.
  */
 import { join } from 'node:path';
-import type { Lane } from '../src/engine/lane.js';
 import { type EngineLimits, type GenerationRequest, GREEDY } from '../src/engine/protocol.js';
 import { decodingLane, timedStep } from './support/decoding-lane.js';
-import { choice, flag, median, printTable, quantile } from './support/measure.js';
+import { choice, flag, median, printTable } from './support/measure.js';
 import { quantizedSource } from './support/quantized-source.js';
 import { writeRandomModel } from './support/random-model.js';
 import { describeShape, shapeFlag } from './support/shapes.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+import { type Contestant, ratioRange, takeTurns } from './support/turns.js';
 import { wholeModel } from './support/whole-model.js';
 
 const SHAPE = shapeFlag('135m');
@@ -54,25 +54,19 @@ process.stdout.write(
 // Its KV cache has the rows of all lanes.
 const model = await wholeModel(source, { ...LIMITS, maxRows: ASKED.length * ROWS }, folder);
 
-const lanes: { name: string; lane: Lane; ms: number[] }[] = [];
+const lanes: (Contestant & { name: string })[] = [];
 for (const [name, asked] of ASKED) {
   const options = { source, limits: LIMITS, prompt: PROMPT, vocab: SHAPE.vocab, steps: STEPS, asked };
-  lanes.push({ name, lane: await decodingLane(model, Array<[]>(ROWS).fill([]), options), ms: [] });
+  const lane = await decodingLane(model, Array<[]>(ROWS).fill([]), options);
+  lanes.push({ name, step: () => timedStep(lane), ms: [] });
 }
-for (let i = 0; i < STEPS; i++) {
-  for (const j of lanes.keys()) {
-    const turn = lanes[(i + j) % lanes.length];
-    turn?.ms.push(await timedStep(turn.lane));
-  }
-}
+await takeTurns(lanes, STEPS);
 
 const greedy = lanes[0]?.ms ?? [];
 printTable(
   lanes.map(({ name, ms }) => {
-    const ratios = Float64Array.from(ms, (each, i) => (greedy[i] ?? NaN) / each);
-    const range = `[${quantile(ratios, 0.1).toFixed(2)}–${quantile(ratios, 0.9).toFixed(2)}]`;
     const ratio = median(greedy) / median(ms);
-    return [name, `${ratio.toFixed(2)}× ${range}: ${median(ms).toFixed(1)} ms a step`];
+    return [name, `${ratio.toFixed(2)}× ${ratioRange(ms, greedy)}: ${median(ms).toFixed(1)} ms a step`];
   }),
 );
 await model.release();

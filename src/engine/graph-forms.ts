@@ -10,7 +10,7 @@ import type { ModelConfig } from '../formats/checkpoint/model-config.js';
 import type { TensorLocation } from '../formats/checkpoint/tensor-location.js';
 import { encodeDecoderGraph } from '../graph/decoder-graph.js';
 import type { GraphOptions } from '../graph/graph-options.js';
-import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
+import { hostMasses, type BlockMasses } from './block-masses.js';
 import { Session, type SessionOptions } from './ort.js';
 
 /**
@@ -34,15 +34,15 @@ export interface FormSession extends GraphForm {
 export interface RunSessions {
   /** Whether a run may have a second part. */
   readonly runsTwoParts: boolean;
-  /** Of logits. */
-  readonly weigher: LogitWeigher;
+  /** Of the logits of its runs. */
+  readonly masses: BlockMasses;
   /** One that can do it. */
   for(needs: GraphForm): FormSession;
 }
 
-export const oneForm = (form: FormSession, weigher: LogitWeigher): RunSessions => ({
+export const oneForm = (form: FormSession, masses: BlockMasses): RunSessions => ({
   runsTwoParts: !form.oneToken,
-  weigher,
+  masses,
   for: (needs) => {
     if (!does(form, needs)) throw new Error(`${describe(form)} can't do a run for ${describe(needs)}`);
     return form;
@@ -69,7 +69,7 @@ export interface FormWeights {
 
 export class GraphForms implements RunSessions {
   readonly runsTwoParts = true;
-  readonly weigher: LogitWeigher;
+  readonly masses: BlockMasses;
   readonly #weights: FormWeights;
   readonly #options: SessionOptions;
   /** From lean to whole. */
@@ -80,7 +80,7 @@ export class GraphForms implements RunSessions {
     this.#weights = weights;
     this.#options = options;
     this.#missing = [...leaner];
-    this.weigher = hostWeigher(weights.config.vocabSize, options.threads ?? 0);
+    this.masses = hostMasses(weights.config.vocabSize, options.threads ?? 0);
   }
 
   /** `shared`: sessions share the memory of the weights, so that there may be several. */
@@ -109,7 +109,7 @@ export class GraphForms implements RunSessions {
 
   async release(): Promise<void> {
     this.#missing.length = 0;
-    await this.weigher.release();
+    await this.masses.release();
     for (const { session } of this.#loaded.splice(0)) await session.release();
   }
 

@@ -139,7 +139,7 @@ export class LoadedModel implements ServedModel {
     this.ports.rest();
     this.bank.rest();
     this.#runner.forgetFeeds();
-    await this.#forms.weigher.rest();
+    await this.#forms.masses.rest();
   }
 
   async release(): Promise<void> {

@@ -1,16 +1,16 @@
 /**
  * Reads what the logits of a run say: of a prompt's token how likely it was, else which token comes next. Of all positions
- * at once, in rounds, of which each may be for none: logits that change before the draw, the weights of blocks, the blocks
- * that matter. So little comes down from a device.
+ * at once, in rounds, of which each may be for none: logits that are processed before the draw, the masses of blocks, the
+ * blocks that matter. So little comes down from a device.
  */
 import { blockCount } from '../graph/logit-blocks.js';
-import type { Weighing } from './logit-weigher.js';
+import type { MassQuery } from './block-masses.js';
 import { likeliestBlocks, tokenLogprob } from './logprobs.js';
 import { blockOf, PositionLogits } from './position-logits.js';
 import type { SamplingParams, TokenLogprob } from './protocol.js';
 import type { BlockPlace, RunLogits } from './run-logits.js';
-import { type Draw, drawsByWeight, Sampler } from './sampling.js';
-import { changeScores, changesScores, type TokenHistory } from './score-changes.js';
+import { type Draw, drawsByMass, Sampler } from './sampling.js';
+import { processLogits, needsProcessing, type TokenHistory } from './logits-processing.js';
 
 /** A position that is to be read. */
 export interface Reading {
@@ -45,8 +45,8 @@ export class LogitReader {
   /** What each reading says, in order. */
   async read(readings: readonly Reading[]): Promise<ReadToken[]> {
     const opened = readings.map((reading) => new OpenReading(reading));
-    await changeScoresOf(opened);
-    await weigh(opened.flatMap((one) => one.weightsToKnow()));
+    await processLogitsOf(opened);
+    await findMasses(opened.flatMap((one) => one.massesToKnow()));
     await readBlocks(opened.flatMap((one) => one.beginDraw(this.#sampler)));
     return opened.map((one) => one.finish());
   }
@@ -64,10 +64,10 @@ interface WantedBlock {
   block: number;
 }
 
-interface WantedWeights {
+interface WantedMasses {
   source: Source;
   temperature: number;
-  take: (weights: Float32Array) => void;
+  take: (masses: Float32Array) => void;
 }
 
 class OpenReading {
@@ -77,8 +77,8 @@ class OpenReading {
   /** What is drawn from. */
   #scores: Source;
   #sampling: SamplingParams;
-  #drawWeights: Float32Array | undefined;
-  #modelWeights: Float32Array | undefined;
+  #drawMasses: Float32Array | undefined;
+  #modelMasses: Float32Array | undefined;
   #draw: Draw | null = null;
 
   constructor(reading: Reading) {
@@ -93,35 +93,35 @@ class OpenReading {
   }
 
   /** Whether something is drawn from that isn't what the model said. */
-  get isChanged(): boolean {
-    return this.#isDrawn && (changesScores(this.#reading.sampling) || this.#reading.barred.length > 0);
+  get isProcessed(): boolean {
+    return this.#isDrawn && (needsProcessing(this.#reading.sampling) || this.#reading.barred.length > 0);
   }
 
   /** scores: [vocab], a copy of the model's logits, which is changed. */
   drawFrom(scores: Float32Array): void {
     const { sampling, history, barred, run } = this.#reading;
-    changeScores(scores, sampling, history, barred);
+    processLogits(scores, sampling, history, barred);
     // All was barred: nothing better is left than the model's own choice.
     if (scores.every((score) => score === -Infinity)) this.#sampling = { ...sampling, temperature: 0 };
     else this.#scores = sourceAt(run.ofOne(scores), 0);
   }
 
   /** Of the draw, and of what is reported, which is the model's own temperature. */
-  weightsToKnow(): WantedWeights[] {
-    const wanted: WantedWeights[] = [];
+  massesToKnow(): WantedMasses[] {
+    const wanted: WantedMasses[] = [];
     const { temperature } = this.#sampling;
-    const drawn = this.#isDrawn && drawsByWeight(this.#sampling, this.model.logits.vocabSize);
+    const drawn = this.#isDrawn && drawsByMass(this.#sampling, this.model.logits.vocabSize);
     const isReported = this.#reading.logprobs !== null;
     const isSame = drawn && this.#scores === this.model && temperature === 1;
     if (drawn) {
-      const take = (weights: Float32Array): void => {
-        this.#drawWeights = weights;
-        if (isSame) this.#modelWeights = weights;
+      const take = (masses: Float32Array): void => {
+        this.#drawMasses = masses;
+        if (isSame) this.#modelMasses = masses;
       };
       wanted.push({ source: this.#scores, temperature, take });
     }
     if (isReported && !isSame) {
-      wanted.push({ source: this.model, temperature: 1, take: (weights) => (this.#modelWeights = weights) });
+      wanted.push({ source: this.model, temperature: 1, take: (masses) => (this.#modelMasses = masses) });
     }
     return wanted;
   }
@@ -130,7 +130,7 @@ class OpenReading {
   beginDraw(sampler: Sampler): WantedBlock[] {
     const { known, logprobs, random } = this.#reading;
     if (known === undefined) {
-      this.#draw = sampler.draw(this.#scores.logits, this.#sampling, random, this.#drawWeights);
+      this.#draw = sampler.draw(this.#scores.logits, this.#sampling, random, this.#drawMasses);
     }
     const ofModel = new Set(logprobs === null ? [] : likeliestBlocks(this.model.logits, logprobs));
     if (known !== undefined) ofModel.add(blockOf(known));
@@ -147,9 +147,9 @@ class OpenReading {
     const token = known ?? this.#draw?.finish();
     if (token === undefined) throw new Error('a token was not drawn');
     if (logprobs === null) return { token };
-    const weights = this.#modelWeights;
-    if (weights === undefined) throw new Error('a position whose log-probabilities are wanted was not weighed');
-    return { token, logprob: tokenLogprob(this.model.logits, weights, token, logprobs) };
+    const masses = this.#modelMasses;
+    if (masses === undefined) throw new Error('a position whose log-probabilities are wanted has no masses');
+    return { token, logprob: tokenLogprob(this.model.logits, masses, token, logprobs) };
   }
 }
 
@@ -159,8 +159,8 @@ function sourceAt(run: RunLogits, position: number): Source {
   return { run, position, logits: new PositionLogits(run.vocabSize, maxima) };
 }
 
-async function changeScoresOf(opened: readonly OpenReading[]): Promise<void> {
-  const changed = opened.filter(({ isChanged }) => isChanged).map((one) => ({ one, source: one.model }));
+async function processLogitsOf(opened: readonly OpenReading[]): Promise<void> {
+  const changed = opened.filter(({ isProcessed }) => isProcessed).map((one) => ({ one, source: one.model }));
   for (const [run, some] of byRun(changed)) {
     const copies = await run.copy(some.map(({ source }) => source.position));
     for (const [i, scores] of copies.entries()) some[i]?.one.drawFrom(scores);
@@ -178,14 +178,14 @@ async function readBlocks(wanted: readonly WantedBlock[]): Promise<void> {
   }
 }
 
-async function weigh(wanted: readonly WantedWeights[]): Promise<void> {
+async function findMasses(wanted: readonly WantedMasses[]): Promise<void> {
   for (const [run, some] of byRun(wanted)) {
-    const weighings = some.map(({ source: { position, logits }, temperature }): Weighing => ({
+    const queries = some.map(({ source: { position, logits }, temperature }): MassQuery => ({
       position,
       largest: logits.largest,
       temperature,
     }));
-    for (const [i, weights] of (await run.weigh(weighings)).entries()) some[i]?.take(weights);
+    for (const [i, masses] of (await run.massesOf(queries)).entries()) some[i]?.take(masses);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Log-probabilities of the model itself, before temperature, penalties and cuts. */
 import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
-import { totalOf } from './logit-weigher.js';
+import { totalOf } from './block-masses.js';
 import type { PositionLogits } from './position-logits.js';
 import type { TokenLogprob } from './protocol.js';
 
@@ -14,16 +14,16 @@ export function likeliestBlocks({ maxima }: PositionLogits, alternatives: number
 }
 
 /**
- * What the model gave `token`, with its `alternatives` likeliest tokens. `weights`: of the blocks at temperature 1, which
+ * What the model gave `token`, with its `alternatives` likeliest tokens. `masses`: of the blocks at temperature 1, which
  * are summed in float64. The block of the token and the likeliest ones were read.
  */
 export function tokenLogprob(
   logits: PositionLogits,
-  weights: Float32Array,
+  masses: Float32Array,
   token: number,
   alternatives: number,
 ): TokenLogprob {
-  const ofTotal = Math.log(totalOf(weights));
+  const ofTotal = Math.log(totalOf(masses));
   const logprob = (id: number): number => logits.logit(id) - logits.largest - ofTotal;
   const top = likeliestTokens(logits, alternatives).map((id) => ({ token: id, logprob: logprob(id) }));
   return { token, logprob: logprob(token), top };

@@ -11,7 +11,7 @@ import type { ByteBudget } from './byte-budget.js';
 import { type GraphForm, oneForm, optionsOf } from './graph-forms.js';
 import { KvCache } from './kv-cache.js';
 import type { MergedWeights } from './merged-weights.js';
-import { hostWeigher, type LogitWeigher } from './logit-weigher.js';
+import { hostMasses, type BlockMasses } from './block-masses.js';
 import { NO_ADAPTERS } from './no-adapters.js';
 import { Session } from './ort.js';
 import type { PrefixCache } from './prefix-cache.js';
@@ -30,7 +30,7 @@ export class CpuMergedModel implements MergedModel {
   readonly bytes: number;
   readonly runsTwoParts = true;
   readonly #session: Session;
-  readonly #weigher: LogitWeigher;
+  readonly #masses: BlockMasses;
   readonly #runner: Runner;
 
   private constructor(
@@ -43,8 +43,8 @@ export class CpuMergedModel implements MergedModel {
     this.bytes = bytes;
     this.kv = kv;
     this.#session = session;
-    this.#weigher = hostWeigher(config.vocabSize, threads);
-    this.#runner = new Runner(config, oneForm({ session, ...FORM }, this.#weigher), kv, NO_ADAPTERS);
+    this.#masses = hostMasses(config.vocabSize, threads);
+    this.#runner = new Runner(config, oneForm({ session, ...FORM }, this.#masses), kv, NO_ADAPTERS);
   }
 
   static async load(
@@ -73,12 +73,12 @@ export class CpuMergedModel implements MergedModel {
 
   async rest(): Promise<void> {
     this.#runner.forgetFeeds();
-    await this.#weigher.rest();
+    await this.#masses.rest();
   }
 
   async release(): Promise<void> {
     this.kv.dispose();
-    await this.#weigher.release();
+    await this.#masses.release();
     await this.#session.release();
   }
 }

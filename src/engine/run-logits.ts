@@ -1,6 +1,6 @@
 /** The logits that a run computed, wherever they lie: what is asked of them is asked in blocks of tokens. */
 import { blockCount, LOGIT_BLOCK } from '../graph/logit-blocks.js';
-import { type LogitWeigher, POSITIONS_AT_ONCE, type Weighing } from './logit-weigher.js';
+import { type BlockMasses, POSITIONS_AT_ONCE, type MassQuery } from './block-masses.js';
 import { float32 } from './ort.js';
 
 export interface BlockPlace {
@@ -13,8 +13,8 @@ export interface RunLogits {
   readonly vocabSize: number;
   /** The largest of each block: [positions, blocks] */
   readonly maxima: Float32Array;
-  /** The weights of a position's blocks, in order: [blocks] each; see `LogitWeigher`. */
-  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]>;
+  /** Of a position's blocks, in order: [blocks] each; see `BlockMasses`. */
+  massesOf(wanted: readonly MassQuery[]): Promise<Float32Array[]>;
   /** → [LOGIT_BLOCK] each, in order; the last block of a vocabulary may be shorter. */
   read(wanted: readonly BlockPlace[]): Promise<Float32Array[]>;
   /** → [vocab] each, in order, the caller's to change */
@@ -38,19 +38,19 @@ export class HostLogits implements RunLogits {
   readonly vocabSize: number;
   readonly maxima: Float32Array;
   readonly #values: Float32Array;
-  readonly #weigher: LogitWeigher;
+  readonly #masses: BlockMasses;
 
   /** values: [positions, vocab] */
-  constructor(vocabSize: number, values: Float32Array, maxima: Float32Array, weigher: LogitWeigher) {
+  constructor(vocabSize: number, values: Float32Array, maxima: Float32Array, masses: BlockMasses) {
     this.vocabSize = vocabSize;
     this.maxima = maxima;
     this.#values = values;
-    this.#weigher = weigher;
+    this.#masses = masses;
   }
 
-  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
+  massesOf(wanted: readonly MassQuery[]): Promise<Float32Array[]> {
     const logits = float32(this.#values, [this.#values.length / this.vocabSize, this.vocabSize]);
-    return inTurns(wanted, (some) => this.#weigher.weigh(logits, some));
+    return inTurns(wanted, (some) => this.#masses.compute(logits, some));
   }
 
   read(wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
@@ -67,7 +67,7 @@ export class HostLogits implements RunLogits {
   }
 
   ofOne(logits: Float32Array): RunLogits {
-    return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#weigher);
+    return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#masses);
   }
 
   #position(position: number): Float32Array {
@@ -75,14 +75,14 @@ export class HostLogits implements RunLogits {
   }
 }
 
-/** As many at once as a weigher takes. */
+/** As many at once as `BlockMasses` takes. */
 export async function inTurns<T>(
-  wanted: readonly Weighing[],
-  weigh: (some: readonly Weighing[]) => Promise<T[]>,
+  wanted: readonly MassQuery[],
+  compute: (some: readonly MassQuery[]) => Promise<T[]>,
 ): Promise<T[]> {
   const all: T[] = [];
   for (let begin = 0; begin < wanted.length; begin += POSITIONS_AT_ONCE) {
-    all.push(...(await weigh(wanted.slice(begin, begin + POSITIONS_AT_ONCE))));
+    all.push(...(await compute(wanted.slice(begin, begin + POSITIONS_AT_ONCE))));
   }
   return all;
 }

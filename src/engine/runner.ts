@@ -112,7 +112,7 @@ export class Runner {
       return data;
     };
     const sums = output(LOGIT_SUMS);
-    const run = new HostLogits(this.#config.vocabSize, output(LOGITS), output(LOGIT_MAXIMA), this.#sessions.weigher);
+    const run = new HostLogits(this.#config.vocabSize, output(LOGITS), output(LOGIT_MAXIMA), this.#sessions.masses);
     let first = 0;
     return parts.flatMap(({ rows, ordered, tokens }, part) => {
       const [k, v] = [NEW_K, NEW_V].map((name) => output(part === 0 ? name : beside(name))) as [

@@ -2,14 +2,14 @@
  * Draws the next token from a position's logits.
  *
  * In order: top-k, temperature, top-p over what top-k left, min-p; what changes scores before that is in
- * `score-changes.ts`. A token on the edge of a cut is kept or not by its id (the lower id is kept first), so the kept set
+ * `logits-processing.ts`. A token on the edge of a cut is kept or not by its id (the lower id is kept first), so the kept set
  * doesn't depend on how it was found. Cuts are found by selection, never by sorting a vocabulary (150,000 tokens and
  * more), and in those blocks only that can hold what is looked for; the draw then walks in id order.
  *
- * A token's weight is exp((logit - largest) / temperature): the likeliest weighs 1.
+ * A token's weight is exp((logit - largest) / temperature): the likeliest weighs 1. A block's mass is the sum of its tokens'.
  */
 import { LOGIT_BLOCK } from '../graph/logit-blocks.js';
-import { totalOf } from './logit-weigher.js';
+import { totalOf } from './block-masses.js';
 import { argmax } from './logprobs.js';
 import type { PositionLogits } from './position-logits.js';
 import type { SamplingParams } from './protocol.js';
@@ -33,8 +33,8 @@ function kindOf({ temperature, topK, topP, minP }: SamplingParams, vocabSize: nu
   return minP > 0 ? 'min-p' : 'all';
 }
 
-/** Whether a draw goes by the weights of all blocks. */
-export const drawsByWeight = (params: SamplingParams, vocabSize: number): boolean =>
+/** Whether a draw goes by the masses of all blocks. */
+export const drawsByMass = (params: SamplingParams, vocabSize: number): boolean =>
   ['nucleus', 'all'].includes(kindOf(params, vocabSize));
 
 /** Of a logit's floor: far more than float64 loses. */
@@ -56,21 +56,21 @@ export class Sampler {
   }
 
   /**
-   * `random` gives the next number in [0, 1), and isn't asked at temperature 0. `weights`: of the blocks at the
-   * temperature, where `drawsByWeight`.
+   * `random` gives the next number in [0, 1), and isn't asked at temperature 0. `masses`: of the blocks at the
+   * temperature, where `drawsByMass`.
    */
-  draw(logits: PositionLogits, params: SamplingParams, random: () => number, weights?: Float32Array): Draw {
+  draw(logits: PositionLogits, params: SamplingParams, random: () => number, masses?: Float32Array): Draw {
     switch (kindOf(params, logits.vocabSize)) {
       case 'likeliest':
         return likeliest(logits);
       case 'top-k':
         return this.#drawTop(logits, params, random());
       case 'nucleus':
-        return this.#drawNucleus(logits, totalOf(weighed(weights)), params, random());
+        return this.#drawNucleus(logits, totalOf(known(masses)), params, random());
       case 'min-p':
         return this.#drawAbove(logits, params.minP, params, random());
       case 'all':
-        return drawAmongAll(logits, weighed(weights), params.temperature, random());
+        return drawAmongAll(logits, known(masses), params.temperature, random());
     }
   }
 
@@ -197,22 +197,22 @@ function likeliest(logits: PositionLogits): Draw {
   return { blocks: [block], finish: () => block * LOGIT_BLOCK + argmax(logits.block(block)) };
 }
 
-/** Without a cut the blocks' weights tell which block the draw falls into, and how far into it. */
-function drawAmongAll(logits: PositionLogits, weights: Float32Array, temperature: number, uniform: number): Draw {
-  const target = uniform * totalOf(weights);
+/** Without a cut the blocks' masses tell which block the draw falls into, and how far into it. */
+function drawAmongAll(logits: PositionLogits, masses: Float32Array, temperature: number, uniform: number): Draw {
+  const target = uniform * totalOf(masses);
   let chosen = 0;
   let before = 0;
-  for (const [block, weight] of weights.entries()) {
-    if (weight === 0) continue;
+  for (const [block, mass] of masses.entries()) {
+    if (mass === 0) continue;
     // The last of them where rounding has the sum end below the target.
     chosen = block;
-    if (before + weight > target) break;
-    before += weight;
+    if (before + mass > target) break;
+    before += mass;
   }
-  const share = Math.min(1, (target - before) / (weights[chosen] as number));
+  const share = Math.min(1, (target - before) / (masses[chosen] as number));
   const finish = (): number => {
     const within = Float64Array.from(logits.block(chosen), (logit) => Math.exp((logit - logits.largest) / temperature));
-    // The block's own weight was rounded to float32; a share of it is a share of this sum.
+    // The block's mass was rounded to float32; a share of it is a share of this sum.
     const reach = share * within.reduce((sum, weight) => sum + weight, 0);
     let last = 0;
     let passed = 0;
@@ -227,9 +227,9 @@ function drawAmongAll(logits: PositionLogits, weights: Float32Array, temperature
   return { blocks: [chosen], finish };
 }
 
-function weighed(weights: Float32Array | undefined): Float32Array {
-  if (weights === undefined) throw new Error('a draw that goes by the weights of blocks has none');
-  return weights;
+function known(masses: Float32Array | undefined): Float32Array {
+  if (masses === undefined) throw new Error('a draw that goes by the masses of blocks has none');
+  return masses;
 }
 
 /** The blocks that can hold one of the `n` largest logits; n is no more than there are blocks. */

@@ -2,7 +2,7 @@
 import type { KvContents } from './kv-budget.js';
 import type { AdapterUse, GenerationRequest, SamplingParams } from './protocol.js';
 import { randomNumbers } from './random.js';
-import type { TokenHistory } from './score-changes.js';
+import type { TokenHistory } from './logits-processing.js';
 
 export class Sequence implements TokenHistory {
   readonly request: GenerationRequest;

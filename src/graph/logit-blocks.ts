@@ -1,6 +1,6 @@
 /**
  * Logits by blocks of tokens, so that few of them need be looked at to draw one: a vocabulary has 150,000 tokens and more,
- * but the largest logit and the weight of each block say which blocks matter.
+ * but the largest logit and the probability mass of each block say which blocks matter.
  *
  * K positions, V tokens in the vocabulary, `blocks` = V / LOGIT_BLOCK, rounded up.
  */
@@ -28,21 +28,21 @@ export function outputLogits(g: GraphBuilder, logits: Value, vocabSize: number):
 export const POSITIONS = 'positions';
 export const LARGEST = 'largest';
 export const INVERSE_TEMPERATURE = 'inverse_temperature';
-export const WEIGHTS = 'weights';
+export const MASSES = 'masses';
 
 /**
- * Σ exp((logit - largest) / temperature) over each block. logits: [K, V], positions: [n], of those that are weighed;
- * largest: [n, 1], of each of them, inverse_temperature: [n, 1], finite → weights: [n, blocks]
+ * Σ exp((logit - largest) / temperature) over each block. logits: [K, V], positions: [n], of those that are wanted;
+ * largest: [n, 1], of each of them, inverse_temperature: [n, 1], finite → masses: [n, blocks]
  */
-export function encodeWeighGraph(vocabSize: number): Uint8Array {
+export function encodeMassGraph(vocabSize: number): Uint8Array {
   const g = new GraphBuilder();
   const logits = g.input(LOGITS, DataType.float32, ['K', vocabSize]);
-  const weighed = Gather(g, logits, g.input(POSITIONS, DataType.int64, ['n']));
-  const below = Sub(g, weighed, g.input(LARGEST, DataType.float32, ['n', 1]));
+  const wanted = Gather(g, logits, g.input(POSITIONS, DataType.int64, ['n']));
+  const below = Sub(g, wanted, g.input(LARGEST, DataType.float32, ['n', 1]));
   const weights = Exp(g, Mul(g, below, g.input(INVERSE_TEMPERATURE, DataType.float32, ['n', 1])));
   const sums = ReduceSum(g, inBlocks(g, weights, vocabSize, 0));
-  g.output(WEIGHTS, sums, DataType.float32, ['n', blockCount(vocabSize)]);
-  return encodeModel(g.build('weigh'));
+  g.output(MASSES, sums, DataType.float32, ['n', blockCount(vocabSize)]);
+  return encodeModel(g.build('masses'));
 }
 
 /** Of all positions' blocks, one behind the other: position · blocks + block */

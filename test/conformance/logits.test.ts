@@ -1,7 +1,7 @@
 /** Logits by blocks as the runtime gives them, in the CPU's memory and a GPU's, against plain arrays. */
 import { GpuDevice } from '../../src/engine/gpu/gpu-device.js';
 import { GpuLogitMemory, GpuLogits } from '../../src/engine/gpu/gpu-logits.js';
-import { hostWeigher } from '../../src/engine/logit-weigher.js';
+import { hostMasses } from '../../src/engine/block-masses.js';
 import { float32, Session } from '../../src/engine/ort.js';
 import { randomNumbers } from '../../src/engine/random.js';
 import { HostLogits, type RunLogits } from '../../src/engine/run-logits.js';
@@ -12,7 +12,7 @@ import { LOGIT_MAXIMA, LOGIT_SUMS } from '../../src/graph/ports.js';
 import { PlainLogits } from '../unit/engine/support/plain-logits.js';
 import { DEVICES, type TestDevice } from './support/devices.js';
 
-/** More than are weighed at once. */
+/** More than are asked of the runtime at once. */
 const POSITIONS = 40;
 
 interface Placed {
@@ -39,9 +39,9 @@ async function placed(device: TestDevice, vocabSize: number, positions: readonly
   await decoder.release();
   const outputs = { maxima: maxima!.data, sums: sums!.data };
   if (gpu === null) {
-    const weigher = hostWeigher(vocabSize, 1);
-    const run = new HostLogits(vocabSize, values, outputs.maxima, weigher);
-    return { run, ...outputs, release: () => weigher.release() };
+    const masses = hostMasses(vocabSize, 1);
+    const run = new HostLogits(vocabSize, values, outputs.maxima, masses);
+    return { run, ...outputs, release: () => masses.release() };
   }
   const memory = new GpuLogitMemory(gpu, vocabSize, 1);
   const tensor = await gpu.upload(values, [positions.length, vocabSize]);
@@ -56,7 +56,7 @@ async function placed(device: TestDevice, vocabSize: number, positions: readonly
 
 describe.each(DEVICES)('on %s', (device) => {
   test.each([4 * LOGIT_BLOCK, 4 * LOGIT_BLOCK - 37, 19])(
-    'blocks of a vocabulary of %i are found, read and weighed',
+    'blocks of a vocabulary of %i are found, read and summed',
     async (vocabSize) => {
       const random = randomNumbers(vocabSize);
       const positions = Array.from({ length: POSITIONS }, () =>
@@ -79,12 +79,12 @@ describe.each(DEVICES)('on %s', (device) => {
       }));
       const all = positions.map((logits, position) => ({ position, largest: Math.max(...logits), temperature: 1 }));
       for (const some of [wanted, all, wanted.slice(0, 1)]) {
-        const [ours, theirs] = [await run.weigh(some), await plain.weigh(some)];
+        const [ours, theirs] = [await run.massesOf(some), await plain.massesOf(some)];
         expect(ours).toHaveLength(some.length);
-        for (const [i, weights] of theirs.entries()) {
+        for (const [i, masses] of theirs.entries()) {
           expect(ours[i]).toHaveLength(blockCount(vocabSize));
-          for (const [block, weight] of weights.entries()) {
-            expect(Math.abs(ours[i]![block]! - weight)).toBeLessThanOrEqual(1e-4 * weight + 1e-30);
+          for (const [block, mass] of masses.entries()) {
+            expect(Math.abs(ours[i]![block]! - mass)).toBeLessThanOrEqual(1e-4 * mass + 1e-30);
           }
         }
       }
@@ -117,8 +117,8 @@ describe.each(DEVICES)('on %s', (device) => {
     barred[LOGIT_BLOCK] = -Infinity;
     const changed = run.ofOne(barred);
     for (const temperature of [Number.MIN_VALUE, 1, 1e46]) {
-      const [weights] = await changed.weigh([{ position: 0, largest: 0, temperature }]);
-      expect([...weights!]).toEqual([LOGIT_BLOCK, 0]);
+      const [masses] = await changed.massesOf([{ position: 0, largest: 0, temperature }]);
+      expect([...masses!]).toEqual([LOGIT_BLOCK, 0]);
     }
     await release();
   }, 120_000);

@@ -1,11 +1,11 @@
 /**
  * The logits of a run, which stay in the GPU's memory: a vocabulary of them for each position would be most of what comes
- * down. Down come the weights of blocks, where a draw asks for them, and the blocks that it looks at.
+ * down. Down come the masses of blocks, where a draw asks for them, and the blocks that it looks at.
  */
 import { blockCount, BLOCKS, encodeReadGraph, LOGIT_BLOCK, VALUES } from '../../graph/logit-blocks.js';
 import { LOGITS } from '../../graph/ports.js';
 import { LazySession } from '../lazy-session.js';
-import { hostWeigher, LogitWeigher, type Weighing } from '../logit-weigher.js';
+import { hostMasses, BlockMasses, type MassQuery } from '../block-masses.js';
 import { int64 } from '../ort.js';
 import { type BlockPlace, HostLogits, inTurns, maximaOf, type RunLogits } from '../run-logits.js';
 import type { GpuDevice } from './gpu-device.js';
@@ -14,13 +14,13 @@ import type { GpuTensor } from './gpu-tensor.js';
 /** The tensors that runs write their logits into, and what reads them. */
 export class GpuLogitMemory {
   readonly vocabSize: number;
-  readonly weigher: LogitWeigher;
+  readonly masses: BlockMasses;
   /** Of logits that were changed, in the CPU's memory. */
-  readonly hostWeigher: LogitWeigher;
+  readonly hostMasses: BlockMasses;
   readonly #device: GpuDevice;
   readonly #reader: LazySession;
   /** Written by the last run. */
-  #used: GpuTensor[] = [];
+  readonly #used: GpuTensor[] = [];
   /** For the next run that has as many positions. */
   #spare: GpuTensor | null = null;
 
@@ -28,8 +28,8 @@ export class GpuLogitMemory {
   constructor(device: GpuDevice, vocabSize: number, threads: number) {
     this.vocabSize = vocabSize;
     this.#device = device;
-    this.weigher = new LogitWeigher(vocabSize, (graph) => device.load(graph));
-    this.hostWeigher = hostWeigher(vocabSize, threads);
+    this.masses = new BlockMasses(vocabSize, (graph) => device.load(graph));
+    this.hostMasses = hostMasses(vocabSize, threads);
     this.#reader = new LazySession(() => device.load(encodeReadGraph(vocabSize)));
   }
 
@@ -52,7 +52,8 @@ export class GpuLogitMemory {
     return tensor;
   }
 
-  async read(logits: GpuTensor, wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
+  /** → [wanted, LOGIT_BLOCK] */
+  async read(logits: GpuTensor, wanted: readonly BlockPlace[]): Promise<Float32Array> {
     const session = await this.#reader.get();
     const blocks = blockCount(this.vocabSize);
     const places = BigInt64Array.from(wanted, ({ position, block }) => BigInt(position * blocks + block));
@@ -61,18 +62,18 @@ export class GpuLogitMemory {
       [BLOCKS]: int64(places, [places.length]),
     });
     if (values === undefined) throw new Error('the graph lacks the values');
-    return wanted.map((_, i) => values.data.subarray(i * LOGIT_BLOCK, (i + 1) * LOGIT_BLOCK));
+    return values.data;
   }
 
   /** Frees what no run needs. None may be under way. */
   async rest(): Promise<void> {
     this.#free();
-    for (const part of [this.weigher, this.hostWeigher, this.#reader]) await part.rest();
+    for (const part of [this.masses, this.hostMasses, this.#reader]) await part.rest();
   }
 
   async release(): Promise<void> {
     this.#free();
-    for (const part of [this.weigher, this.hostWeigher, this.#reader]) await part.release();
+    for (const part of [this.masses, this.hostMasses, this.#reader]) await part.release();
   }
 
   #free(): void {
@@ -98,28 +99,24 @@ export class GpuLogits implements RunLogits {
     return this.#memory.vocabSize;
   }
 
-  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
-    return inTurns(wanted, (some) => this.#memory.weigher.weigh(this.#logits.tensor, some));
+  massesOf(wanted: readonly MassQuery[]): Promise<Float32Array[]> {
+    return inTurns(wanted, (some) => this.#memory.masses.compute(this.#logits.tensor, some));
   }
 
-  read(wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
-    return this.#memory.read(this.#logits, wanted);
+  async read(wanted: readonly BlockPlace[]): Promise<Float32Array[]> {
+    const values = await this.#memory.read(this.#logits, wanted);
+    return wanted.map((_, i) => values.subarray(i * LOGIT_BLOCK, (i + 1) * LOGIT_BLOCK));
   }
 
   async copy(positions: readonly number[]): Promise<Float32Array[]> {
-    const blocks = blockCount(this.vocabSize);
-    const places = positions.flatMap((position) => Array.from({ length: blocks }, (_, block) => ({ position, block })));
-    const values = await this.read(places);
-    return positions.map((_, i) => {
-      const logits = new Float32Array(blocks * LOGIT_BLOCK);
-      for (let block = 0; block < blocks; block++) {
-        logits.set(values[i * blocks + block] ?? [], block * LOGIT_BLOCK);
-      }
-      return logits.subarray(0, this.vocabSize);
-    });
+    const blocks = Array.from({ length: blockCount(this.vocabSize) }, (_, block) => block);
+    const places = positions.flatMap((position) => blocks.map((block) => ({ position, block })));
+    const values = await this.#memory.read(this.#logits, places);
+    const width = blocks.length * LOGIT_BLOCK;
+    return positions.map((_, i) => values.slice(i * width, i * width + this.vocabSize));
   }
 
   ofOne(logits: Float32Array): RunLogits {
-    return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#memory.hostWeigher);
+    return new HostLogits(this.vocabSize, logits, maximaOf(logits), this.#memory.hostMasses);
   }
 }

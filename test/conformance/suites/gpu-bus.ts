@@ -16,7 +16,9 @@ export function gpuBusTests(loaded: () => Loaded): void {
     const { kvHeads, vocabSize } = golden.checkpoint.config;
     const { steps, tokens } = golden.expectations.find(({ steps }) => steps.length === 3)!;
     const uses = golden.uses(steps);
-    const rows = [await DrivenRow.join(model, tokens, uses), await DrivenRow.join(model, tokens, uses)];
+    const texts = [tokens, tokens.map((token) => (token + 1) % vocabSize)];
+    const rows: DrivenRow[] = [];
+    for (const text of texts) rows.push(await DrivenRow.join(model, text, uses));
     // The first runs carry the adapters up, and make the pool.
     await DrivenRow.step(
       model,
@@ -26,8 +28,13 @@ export function gpuBusTests(loaded: () => Loaded): void {
     const before = { ...memory.device.bus };
     const chosen = await DrivenRow.choose(model, rows);
     const { upBytes, downBytes } = memory.device.bus;
-    const alone = await DrivenRow.alone(model, tokens.slice(0, rows[0]!.computed), uses);
-    expect(chosen).toEqual(rows.map(() => argmax(alone.subarray(-vocabSize))));
+    const likeliest: number[] = [];
+    for (const text of texts) {
+      const alone = await DrivenRow.alone(model, text.slice(0, rows[0]!.computed), uses);
+      likeliest.push(argmax(alone.subarray(-vocabSize)));
+    }
+    expect(chosen).toEqual(likeliest);
+    expect(likeliest[0]).not.toBe(likeliest[1]);
     for (const row of rows) row.leave();
 
     const [B, T] = [rows.length, 1];

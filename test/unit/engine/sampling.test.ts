@@ -3,7 +3,7 @@ import { LogitReader, type Reading, type ReadToken } from '../../../src/engine/l
 import { argmax, largest } from '../../../src/engine/logprobs.js';
 import { GREEDY, type SamplingParams } from '../../../src/engine/protocol.js';
 import { randomNumbers } from '../../../src/engine/random.js';
-import type { TokenHistory } from '../../../src/engine/score-changes.js';
+import type { TokenHistory } from '../../../src/engine/logits-processing.js';
 import { LOGIT_BLOCK } from '../../../src/graph/logit-blocks.js';
 import { PlainLogits } from './support/plain-logits.js';
 
@@ -124,7 +124,7 @@ describe('a draw', () => {
           };
           const token = await draw(Float32Array.from(logits), params, () => uniform, { history: known, barred });
           const distribution = naiveDistribution(logits, params, known, barred);
-          // A uniform number on the very border of two tokens may fall to either side: blocks are weighed in float32.
+          // A uniform number on the very border of two tokens may fall to either side: masses are of float32.
           const near = [uniform - 1e-6, uniform, uniform + 1e-6].map((u) => naiveDraw(distribution, Math.max(0, u)));
           expect(near).toContain(token);
         },
@@ -257,11 +257,11 @@ describe('a draw', () => {
     expect(await drawn(null)).not.toEqual(await drawn(null));
   });
 
-  test('gives no room to a token that is all but impossible, however weights were rounded', async () => {
+  test('gives no room to a token that is all but impossible, however masses were rounded', async () => {
     const logits = Float32Array.from({ length: LOGIT_BLOCK }, (_, id) => (id < 100 ? Math.sin(id) : -60));
     const run = new PlainLogits([logits]);
-    const weigh = run.weigh.bind(run);
-    run.weigh = async (wanted) => (await weigh(wanted)).map((weights) => weights.map((weight) => weight * (1 + 1e-6)));
+    const massesOf = run.massesOf.bind(run);
+    run.massesOf = async (wanted) => (await massesOf(wanted)).map((masses) => masses.map((mass) => mass * (1 + 1e-6)));
     const reading = { run, position: 0, sampling: PLAIN, logprobs: null, history: NOTHING, barred: [] };
     const [drawn] = await new LogitReader(LOGIT_BLOCK).read([{ ...reading, random: () => 1 - 1e-7 }]);
     expect(drawn!.token).toBe(99);

@@ -1,5 +1,5 @@
 /** Logits in arrays, by blocks, without a runtime. Counts what is read. */
-import type { Weighing } from '../../../../src/engine/logit-weigher.js';
+import type { MassQuery } from '../../../../src/engine/block-masses.js';
 import { type BlockPlace, maximaOf, type RunLogits } from '../../../../src/engine/run-logits.js';
 import { LOGIT_BLOCK } from '../../../../src/graph/logit-blocks.js';
 
@@ -16,7 +16,7 @@ export class PlainLogits implements RunLogits {
     this.maxima = Float32Array.from(positions.flatMap((logits) => [...maximaOf(logits)]));
   }
 
-  weigh(wanted: readonly Weighing[]): Promise<Float32Array[]> {
+  massesOf(wanted: readonly MassQuery[]): Promise<Float32Array[]> {
     return Promise.resolve(
       wanted.map(({ position, largest, temperature }) =>
         Float32Array.from(maximaOf(this.#positions[position]!), (_, block) => {

@@ -1,4 +1,4 @@
-/** What changes the scores of some tokens before one is drawn: a bias, a bar, penalties for tokens that were there before. */
+/** What is done to logits before a token is drawn: a bias, tokens that are barred, penalties for tokens that were there before. */
 import { MAX_FLOAT32 } from './finite.js';
 import type { SamplingParams } from './protocol.js';
 
@@ -10,7 +10,7 @@ export interface TokenHistory {
   readonly generated: ReadonlyMap<number, number>;
 }
 
-export function changesScores(params: SamplingParams): boolean {
+export function needsProcessing(params: SamplingParams): boolean {
   return (
     params.repetitionPenalty !== 1 ||
     params.presencePenalty !== 0 ||
@@ -20,10 +20,10 @@ export function changesScores(params: SamplingParams): boolean {
 }
 
 /**
- * In order: bias, tokens that may not be drawn now, repetition penalty, presence and frequency penalties. scores: [vocab],
- * finite, changed in place; the barred are -Infinity then.
+ * In order: bias, tokens that may not be drawn now, repetition penalty, presence and frequency penalties. scores: logits,
+ * [vocab], finite, changed in place; the barred are -Infinity then.
  */
-export function changeScores(
+export function processLogits(
   scores: Float32Array,
   params: SamplingParams,
   history: TokenHistory,
